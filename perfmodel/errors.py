@@ -1,0 +1,44 @@
+"""What can be wrong with input, and how it is said."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """One thing found in the input: where it is, what it is, what to do about it.
+
+    ``line`` and ``column`` count from 1 as an editor does; 0 means the file as a whole.
+    ``level`` is ``"error"`` (the cycle is refused) or ``"warning"`` (it stands, with care).
+    """
+
+    file: str
+    line: int
+    column: int
+    level: str
+    code: str
+    message: str
+
+    def __str__(self) -> str:
+        place = ":".join([self.file, *(str(n) for n in (self.line, self.column) if n)])
+        return f"{place}: {self.level}: {self.message} [{self.code}]"
+
+
+class PerfmodelError(Exception):
+    """Anything a user can cause and mend; shown as text, never as a traceback."""
+
+    def __init__(self, message: str, findings: Iterable[Finding] = ()):
+        self.findings = tuple(findings)
+        super().__init__(message)
+
+
+class SchemeError(PerfmodelError):
+    """The scheme contradicts itself or lacks something it needs."""
+
+
+class DataError(PerfmodelError):
+    """The data have no meaning under the scheme."""
+
+
+class RunError(PerfmodelError):
+    """A run could not be completed: a kernel died, a time-out, a folder that cannot be written."""

@@ -1,0 +1,33 @@
+"""The scheme: what is measured, how it counts, and what may be chosen."""
+
+from .objects import (
+    Category,
+    Gate,
+    Grade,
+    Guideline,
+    Item,
+    Kpi,
+    Limits,
+    Pay,
+    Profile,
+    Role,
+    Scheme,
+    Text,
+)
+from .reading import read_scheme
+
+__all__ = [
+    "Category",
+    "Gate",
+    "Grade",
+    "Guideline",
+    "Item",
+    "Kpi",
+    "Limits",
+    "Pay",
+    "Profile",
+    "Role",
+    "Scheme",
+    "Text",
+    "read_scheme",
+]

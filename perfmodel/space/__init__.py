@@ -1,0 +1,6 @@
+"""Every permitted choice of weights: what it holds, how to draw from it, where its ends are."""
+
+from .boxsimplex import BoxSimplex
+from .space import WeightSpace
+
+__all__ = ["BoxSimplex", "WeightSpace"]

@@ -1,0 +1,336 @@
+"""WeightSpace: the weights a scheme permits, in percent, one level or two."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+
+from ..errors import SchemeError
+from .boxsimplex import EDGE, BoxSimplex
+
+LAWS = ("hierarchical", "flat")
+MOST_CORNERS = 500_000
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class WeightSpace:
+    """Every choice of weights inside its ranges that adds up to 100 %.
+
+    Parameters
+    ----------
+    ranges : mapping of name to (least, most)
+        Percent of the whole.
+    within : mapping of category to {name: (least, most)}, optional
+        Percent **of the category**; see :meth:`tree`. A category without an entry is a weight itself.
+    law : "hierarchical" or "flat"
+        What "a share of permitted weights" counts. Hierarchical: category weights uniform, and the
+        weights inside each category uniform and independent of them. Flat: uniform over the effective
+        weights (percent of the whole), which favours heavy categories of many KPIs.
+
+    Raises
+    ------
+    SchemeError
+        If no choice adds up to 100 %, or a name occurs twice.
+
+    Examples
+    --------
+    >>> space = WeightSpace({"sales": (40, 60), "team": (20, 30), "market": (10, 20), "ops": (5, 10)})
+    >>> space.contains({"sales": 50, "team": 25, "market": 15, "ops": 10})
+    True
+    >>> print(space.notes[0])
+    sales at 40 % is reached only with the other three at their maximum.
+    """
+
+    ranges: Mapping[str, Range]
+    within: Mapping[str, Mapping[str, Range]] = field(default_factory=dict)
+    law: str = "hierarchical"
+
+    def __post_init__(self):
+        ranges = {str(n): _pair(n, r) for n, r in self.ranges.items()}
+        within = {str(c): {str(n): _pair(n, r) for n, r in inner.items()} for c, inner in self.within.items() if inner}
+        object.__setattr__(self, "ranges", MappingProxyType(ranges))
+        object.__setattr__(self, "within", MappingProxyType(within))
+        if self.law not in LAWS:
+            raise SchemeError(f"The law of weights {self.law!r} is unknown; write hierarchical or flat.")
+        if unknown := sorted(set(within) - set(ranges)):
+            raise SchemeError(f"Weights are given inside {', '.join(unknown)}, which has no range itself; add one.")
+        if len(set(self.names)) < len(self.names):
+            twice = sorted({n for n in self.names if self.names.count(n) > 1})
+            raise SchemeError(f"The weight {', '.join(twice)} occurs in more than one category; rename one of them.")
+        if not ranges:
+            raise SchemeError("No weight is given; name at least one with its range.")
+        _check("weights", ranges, self.outer)
+        for category, inner in within.items():
+            _check(f"weights inside {category}", inner, self.inner[category])
+
+    @classmethod
+    def tree(cls, tree: Mapping[str, tuple[Range, Mapping[str, Range]]], law: str = "hierarchical") -> "WeightSpace":
+        """Two levels: category -> (range of the whole, {KPI: range of the category}), all in percent."""
+        return cls({c: outer for c, (outer, _) in tree.items()}, {c: inner for c, (_, inner) in tree.items()}, law)
+
+    @cached_property
+    def categories(self) -> Mapping[str, str]:
+        """Category of each weight; on one level each weight is its own."""
+        return MappingProxyType({n: c for c in self.ranges for n in self.within.get(c, (c,))})
+
+    @property
+    def names(self) -> list[str]:
+        """The weights, in the order of the ranges."""
+        return [n for c in self.ranges for n in self.within.get(c, (c,))]
+
+    @cached_property
+    def outer(self) -> BoxSimplex:
+        """The category weights, percent of the whole."""
+        return _box(self.ranges.values())
+
+    @cached_property
+    def inner(self) -> Mapping[str, BoxSimplex]:
+        """The weights inside each category, percent of the category."""
+        return {c: _box(self.within[c].values() if c in self.within else [(100.0, 100.0)]) for c in self.ranges}
+
+    @cached_property
+    def _slices(self) -> dict[str, slice]:
+        ends = np.cumsum([0] + [len(self.inner[c].lower) for c in self.ranges])
+        return {c: slice(a, b) for c, a, b in zip(self.ranges, ends[:-1], ends[1:], strict=True)}
+
+    @cached_property
+    def _powers(self) -> np.ndarray:
+        """Flat law: a category of weight W leaves room W ** dimension for the weights inside it."""
+        return np.array([self.inner[c].dimension if self.law == "flat" else 0 for c in self.ranges])
+
+    @property
+    def dimension(self) -> int:
+        """Weights that can be chosen before the rest follows."""
+        return self.outer.dimension + sum(box.dimension for box in self.inner.values())
+
+    def __repr__(self) -> str:
+        spans = ", ".join(f"{n} {a:g}–{b:g} %" for n, (a, b) in self.ranges.items())
+        return f"WeightSpace: {spans}; {len(self.names)} weights, {self.law} law"
+
+    def place(self, u: np.ndarray) -> np.ndarray:
+        """Carry points of the unit cube (n, dimension) to weights (n, names), by the hierarchical law."""
+        cut = self.outer.dimension
+        outer = self.outer.place(u[:, :cut])
+        leaves = np.empty((len(u), len(self.names)))
+        for i, (category, box) in enumerate(self.inner.items()):
+            leaves[:, self._slices[category]] = outer[:, [i]] / 100 * box.place(u[:, cut : cut + box.dimension])
+            cut += box.dimension
+        return leaves
+
+    def stream(self, seed, start: int = 512) -> Iterator[np.ndarray]:
+        """Endless blocks of draws from one scrambled Sobol sequence: ``start`` rows, then as many as so far.
+
+        Under the flat law a point is kept with chance prod (W / its best) ** dimension, so blocks are shorter.
+        """
+        kept = bool(self._powers.any())
+        best = self._log_room(_roomiest(self.outer, self._powers)[None])[0] if kept else 0.0
+        points = _sobol(self.dimension + kept, seed)
+        size = start
+        while True:
+            u = points(size)
+            leaves = self.place(u)
+            if kept:
+                chance = np.exp(self._log_room(self.category_weights(leaves)) - best)
+                leaves = leaves[u[:, -1] < chance]
+            yield leaves
+            size = start if size == start and points.taken == start else points.taken
+
+    def _log_room(self, outer: np.ndarray) -> np.ndarray:
+        with np.errstate(divide="ignore"):
+            return np.where(self._powers > 0, self._powers * np.log(outer), 0.0).sum(axis=-1)
+
+    def category_weights(self, leaves: np.ndarray) -> np.ndarray:
+        """Category weights (n, categories) of weights (n, names)."""
+        return np.stack([leaves[:, part].sum(axis=1) for part in self._slices.values()], axis=1)
+
+    def sample(self, n: int, seed: int = 1) -> pd.DataFrame:
+        """``n`` draws x names, percent of the whole, exactly from the law: scrambled Sobol points.
+
+        ``n`` a power of two spreads them best. For a standard error compare several seeds.
+        """
+        blocks, have = [], 0
+        for block in self.stream(seed, start=max(1 << (max(n, 1) - 1).bit_length(), 1)):
+            blocks.append(block)
+            have += len(block)
+            if have >= n:
+                break
+        return pd.DataFrame(np.concatenate(blocks)[:n], columns=self.names)
+
+    def moments(self) -> tuple[pd.Series, pd.DataFrame]:
+        """Mean and covariance of the effective weights (percent of the whole), exact, no draws."""
+        outer = BoxSimplex(self.outer.lower, self.outer.upper, powers=tuple(int(p) for p in self._powers))
+        mean, covariance = outer.moments()
+        product = covariance + np.outer(mean, mean)
+        inside = [self.inner[c].moments() for c in self.ranges]
+        share = np.concatenate([m for m, _ in inside]) / 100
+        at = np.repeat(np.arange(len(inside)), [len(m) for m, _ in inside])
+        second = product[np.ix_(at, at)] * np.outer(share, share)
+        for i, (_, spread) in enumerate(inside):
+            rows = np.flatnonzero(at == i)
+            second[np.ix_(rows, rows)] += product[i, i] * spread / 1e4
+        centre = mean[at] * share
+        spread = second - np.outer(centre, centre)
+        return pd.Series(centre, self.names), pd.DataFrame(spread, self.names, self.names)
+
+    @cached_property
+    def centre(self) -> pd.Series:
+        """Centre of gravity: the mean permitted weights. (Middles of the ranges need not add up to 100 %.)"""
+        return self.moments()[0]
+
+    def contains(self, weights, tolerance: float = 1e-6):
+        """Whether weights (percent of the whole, by name) are permitted; a column of answers for a DataFrame."""
+        table = weights if isinstance(weights, pd.DataFrame) else pd.DataFrame([pd.Series(weights, dtype=float)])
+        if set(table.columns) != set(self.names):
+            raise SchemeError(f"Weights must be given for exactly {', '.join(self.names)}.")
+        leaves = table[self.names].to_numpy(float)
+        outer = self.category_weights(leaves)
+        inside = _within(outer, self.outer, tolerance) & (np.abs(outer.sum(axis=1) - 100) <= tolerance)
+        for i, (category, part) in enumerate(self._slices.items()):
+            box, whole = self.inner[category], outer[:, [i]] / 100
+            inside &= (leaves[:, part] >= whole * box.lower - tolerance).all(axis=1)
+            inside &= (leaves[:, part] <= whole * box.upper + tolerance).all(axis=1)
+        return pd.Series(inside, table.index) if isinstance(weights, pd.DataFrame) else bool(inside[0])
+
+    def nearest(self, weights) -> pd.Series:
+        """Permitted weights near the given ones: nearest category weights first, then nearest inside each."""
+        given = pd.Series(weights, dtype=float)
+        if set(given.index) != set(self.names):
+            raise SchemeError(f"Weights must be given for exactly {', '.join(self.names)}.")
+        leaves = given[self.names].to_numpy()
+        wanted = self.category_weights(leaves[None])[0]
+        outer = self.outer.nearest(wanted)
+        found = np.empty(len(leaves))
+        for i, (category, part) in enumerate(self._slices.items()):
+            box = self.inner[category]
+            share = 100 * leaves[part] / wanted[i] if wanted[i] > 0 else np.full(len(box.lower), 100 / len(box.lower))
+            found[part] = outer[i] * box.nearest(share) / 100
+        return pd.Series(found, self.names)
+
+    def largest(self, values: np.ndarray) -> np.ndarray:
+        """Weights (..., names) that make sum of w * values largest over the whole space."""
+        values = np.asarray(values, float)
+        parts = {c: self.inner[c].largest(values[..., part]) / 100 for c, part in self._slices.items()}
+        best = np.stack([(parts[c] * values[..., part]).sum(axis=-1) for c, part in self._slices.items()], axis=-1)
+        outer = self.outer.largest(best)
+        return np.concatenate([outer[..., [i]] * parts[c] for i, c in enumerate(parts)], axis=-1)
+
+    def vertices(self) -> pd.DataFrame:
+        """Every corner: corners of the category weights with corners inside each category."""
+        corners = self.outer.vertices()
+        inside = [self.inner[c].vertices() / 100 for c in self.ranges]
+        count = len(corners) * int(np.prod([len(v) for v in inside]))
+        if count > MOST_CORNERS:
+            raise SchemeError(
+                f"These ranges have up to {count:,} corners, too many to list. "
+                "Use largest() for the corner that favours given points."
+            )
+        grid = np.meshgrid(np.arange(len(corners)), *[np.arange(len(v)) for v in inside], indexing="ij")
+        outer = corners[grid[0].ravel()]
+        leaves = [outer[:, [i]] * v[g.ravel()] for i, (v, g) in enumerate(zip(inside, grid[1:], strict=True))]
+        return pd.DataFrame(np.unique(np.round(np.concatenate(leaves, axis=1), 9), axis=0), columns=self.names)
+
+    @cached_property
+    def notes(self) -> list[str]:
+        """What the ranges do not say by themselves: ends never reached, or reached in one way only."""
+        found = _notes(self.ranges, self.outer, "")
+        for category, inner in self.within.items():
+            found += _notes(inner, self.inner[category], f" of {category}")
+        return found
+
+    def ranges_reached(self) -> pd.DataFrame:
+        """Each range as written and as it can be reached: level, name, least, most, reached_least, reached_most."""
+        rows = []
+        for level, ranges, box in [("", self.ranges, self.outer)] + [
+            (c, inner, self.inner[c]) for c, inner in self.within.items()
+        ]:
+            for (name, (least, most)), low, high in zip(ranges.items(), *box.reach, strict=True):
+                rows.append((level, name, least, most, low, high))
+        return pd.DataFrame(rows, columns=["level", "name", "least", "most", "reached_least", "reached_most"])
+
+
+def _pair(name, bounds) -> Range:
+    try:
+        least, most = (float(b) for b in bounds)
+    except (TypeError, ValueError):
+        raise SchemeError(f"{name}: a range is written as two numbers, such as (40, 60), not {bounds!r}.") from None
+    if not 0 <= least <= most <= 100:
+        raise SchemeError(f"{name}: the range {least:g} to {most:g} % must rise and lie within 0 to 100 %.")
+    return least, most
+
+
+def _box(ranges) -> BoxSimplex:
+    lower, upper = zip(*ranges, strict=True)
+    return BoxSimplex(lower, upper)
+
+
+def _check(what: str, ranges, box: BoxSimplex) -> None:
+    if box.feasible:
+        return
+    least, most = sum(box.lower), sum(box.upper)
+    end = (
+        f"their minima already total {least:g} %; lower some of them by {least - 100:g} points in all"
+        if least > 100
+        else f"their maxima total only {most:g} %; raise some of them by {100 - most:g} points in all"
+    )
+    raise SchemeError(f"The {what} {', '.join(ranges)} can never add up to 100 %: {end}.")
+
+
+def _within(w: np.ndarray, box: BoxSimplex, tolerance: float) -> np.ndarray:
+    least, most = np.array(box.lower) - tolerance, np.array(box.upper) + tolerance
+    return np.all((w >= least) & (w <= most), axis=1)
+
+
+COUNTS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
+
+
+def _notes(ranges, box: BoxSimplex, of: str) -> list[str]:
+    if len(ranges) < 2:
+        return []
+    others = len(ranges) - 1
+    rest = "the other one at its" if others == 1 else f"the other {COUNTS.get(others, str(others))} at their"
+    found = []
+    for (name, (least, most)), low, high in zip(ranges.items(), *box.reach, strict=True):
+        sums = {"maximum": sum(box.upper) - most, "minimum": sum(box.lower) - least}
+        for end, reached, word in ((least, low, "maximum"), (most, high, "minimum")):
+            if abs(end - reached) > EDGE:
+                side = "below" if word == "maximum" else "above"
+                found.append(f"{name} can never be {side} {reached:g} %{of}, although its range goes to {end:g} %.")
+            elif least < most and abs(100 - sums[word] - end) <= EDGE:
+                found.append(f"{name} at {end:g} %{of} is reached only with {rest} {word}.")
+    return found
+
+
+def _roomiest(box: BoxSimplex, powers: np.ndarray) -> np.ndarray:
+    """Where prod w ** powers is largest: w = power / price inside its ends, the price by halving."""
+    least, most = box.reach
+    low, high = 1e-9, 1e9
+    for _ in range(200):
+        price = np.sqrt(low * high)
+        low, high = (price, high) if np.clip(powers / price, least, most).sum() > box.total else (low, price)
+    return np.clip(powers / low, least, most)
+
+
+class _sobol:
+    """Scrambled Sobol points of the unit cube, in pieces; ``taken`` counts them."""
+
+    def __init__(self, dimension: int, seed):
+        self.dimension, self.taken = dimension, 0
+        if dimension:
+            from scipy.stats import qmc  # costly to import, and needed only here
+
+            self.engine = qmc.Sobol(dimension, scramble=True, rng=np.random.default_rng(seed))
+
+    def __call__(self, n: int) -> np.ndarray:
+        import warnings
+
+        self.taken += n
+        if not self.dimension:
+            return np.empty((n, 0))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="The balance properties")  # n is the caller's choice
+            return self.engine.random(n)

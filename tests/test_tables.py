@@ -1,0 +1,58 @@
+"""The tables of the contract: exact columns, true keys, one order."""
+
+import pandas as pd
+import pytest
+
+from perfmodel.errors import DataError
+from perfmodel.tables import OUTPUTS, columns_of, conform
+
+# Copied by eye from the contract's table of outputs, so that a slip in tables.py is seen.
+CONTRACT = {
+    "kpi_scores": "employee_id scorecard kpi category kind target actual attainment score_raw score_adjusted "
+    "weight_nominal weight points_raw points_adjusted reason",
+    "scores": "employee_id unit profile score_raw score_adjusted score_proposed grade_raw grade_adjusted "
+    "grade_proposed se p_A p_B p_stay moved_by reason",
+    "raters": "rater_id roles n_ratings n_employees component severity se lower upper discrimination halo drift "
+    "verdict reason",
+    "adjusted_ratings": "employee_id scorecard kpi rating_raw rating_adjusted se reason",
+    "links": "component n_raters n_employees connectivity linked_by what_is_identified",
+    "double_ratings": "rank rater_id employee_id variance_before variance_after",
+    "weight_grades": "profile employee_id grade w_A w_B w_stay rank_best rank_worst rank_exact driver",
+    "weight_rank_bands": "profile employee_id band w_share",
+    "weight_importance": "profile kpi category weight_nominal importance importance_share stable_low stable_high "
+    "share_at_cap",
+    "distribution": "stage unit grade n share guideline_low guideline_high chance_low chance_high verdict reason",
+    "discussion": "employee_id flag unit rank evidence priority",
+    "pool": "step n cost budget balance currency",
+}
+
+
+@pytest.mark.parametrize("table", CONTRACT)
+def test_a_table_has_the_contracts_columns_in_its_order(table):
+    assert columns_of(table, ("A", "B")) == CONTRACT[table].split()
+
+
+def test_no_table_of_the_contract_is_missing():
+    assert OUTPUTS.keys() == CONTRACT.keys()
+
+
+def test_conform_sorts_by_key_and_drops_what_the_contract_does_not_name():
+    links = pd.DataFrame({name: [2, 1] for name in columns_of("links")} | {"own": [0, 0]})
+    assert conform(links, "links").component.tolist() == [1, 2]
+    assert "own" not in conform(links, "links")
+
+
+def test_stages_stand_in_the_order_of_events_not_of_the_alphabet():
+    pool = pd.DataFrame({name: ["proposed", "raw", "adjusted"] for name in columns_of("pool")})
+    assert conform(pool, "pool").step.tolist() == ["raw", "adjusted", "proposed"]
+
+
+def test_a_repeated_key_is_refused():
+    links = pd.DataFrame({name: [1, 1] for name in columns_of("links")})
+    with pytest.raises(DataError, match="several rows for one component"):
+        conform(links, "links")
+
+
+def test_an_absent_column_is_named():
+    with pytest.raises(DataError, match="connectivity"):
+        conform(pd.DataFrame({"component": [1]}), "links")
