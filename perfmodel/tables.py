@@ -227,4 +227,4 @@ def conform(frame: pd.DataFrame, table: str, grades: tuple[str, ...] = ()) -> pd
     def order(column: pd.Series) -> pd.Series:
         return column.map(ranks[column.name].index) if column.name in ranks else column
 
-    return frame[names].sort_values(key, kind="stable", key=order).reset_index(drop=True)
+    return frame[names].reset_index(drop=True).sort_values(key, kind="stable", key=order).reset_index(drop=True)

@@ -323,9 +323,7 @@ class Scheme:
             raise SchemeError(f"grades: the lowest, {self.grades[-1].id}, must start at 0 so that every score has one.")
         _check_unique("grade", [g.id for g in self.grades])
         _check_unique("category", [c.id for c in self.categories])
-        _check_unique(
-            "KPI or part", [k.id for k in self.kpis] + [i.id for k in self.kpis for i in k.items if i.id != k.id]
-        )
+        unique_items(self.categories)
         _check_unique("profile", [p.id for p in self.profiles])
         _check_unique("role", [r.id for r in self.roles])
         _check_unique("gate", [g.code for g in self.gates])
@@ -415,6 +413,12 @@ class Scheme:
     def not_smart(self) -> dict[str, tuple[str, ...]]:
         """KPIs that lack a measure, unit, target rule, source or period, and which of them."""
         return {kpi.id: kpi.lacks() for kpi in self.kpis if kpi.lacks()}
+
+
+def unique_items(categories: tuple[Category, ...]) -> None:
+    """Refuses two KPIs or parts of one id: a result could not be told to which of them it belongs."""
+    kpis = [k for c in categories for k in c.kpis]
+    _check_unique("KPI or part", [k.id for k in kpis] + [i.id for k in kpis for i in k.items if i.id != k.id])
 
 
 def _check_bounds(what: str, bounds: tuple[float, float]) -> None:

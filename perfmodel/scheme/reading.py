@@ -29,6 +29,7 @@ from .objects import (
     Role,
     Scheme,
     Text,
+    unique_items,
 )
 
 # libyaml where the wheel brings it: ten times faster, the same nodes.
@@ -157,6 +158,11 @@ class Place:
             return read(Place(yaml.ScalarNode("", "", self.node.start_mark), f"{self.path}.{key}", self.file, []))
         return default
 
+    def broken(self) -> bool:
+        """Whether something inside was refused: what is built from a stand-in would only complain again."""
+        start, end = ((m.line + 1, m.column + 1) for m in (self.node.start_mark, self.node.end_mark))
+        return any(f.level == "error" and start <= (f.line, f.column) < end for f in self.findings)
+
     def close(self) -> None:
         """What was not read is unknown: a misspelt limit would otherwise silently keep its default."""
         for key, place in self._entries.items():
@@ -212,6 +218,8 @@ def _scheme(top: Place) -> Scheme | None:
     rubric = top.take("rubric", Place.items)
     defaults = top.take("points", _numbers, MappingProxyType({}))
     categories = _list(top, "categories", lambda p: _category(p, defaults))
+    with top.take("categories", lambda p: p).located():
+        unique_items(categories)
     whole = not any(f.level == "error" for f in top.findings)
     values: dict[str, Any] = {
         "name": top.take("name", Place.name),
@@ -258,6 +266,8 @@ def _numbers(place: Place) -> MappingProxyType:
 def _made(place: Place, cls: type, **values) -> Any:
     """``cls(**values)``, or a finding here; a block with an error inside makes nothing."""
     place.close()
+    if place.broken():
+        return None
     with place.located():
         return cls(**values)
     return None
@@ -345,7 +355,7 @@ def _kpi(p: Place, category: str, defaults: MappingProxyType) -> Kpi | None:
     values |= {key: p.take(key, Place.text, "") for key in ("measure", "unit", "target_rule", "source", "period")}
     parts = p.take("parts", Place.items, None)
     if parts is None:
-        items = (_item(p, kpi_id, name, defaults, None),)
+        items: tuple[Item | None, ...] = (_item(p, kpi_id, name, defaults, None),)
     else:
         items = tuple(_item(part, kpi_id, name, defaults, part.take("share", Place.number)) for part in parts)
         p.take("direction", Place.text, None)

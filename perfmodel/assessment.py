@@ -1,0 +1,316 @@
+"""One quarter taken through every method: the only place where the methods meet.
+
+Each property is computed when first asked for and from the cycle alone, so a notebook that asks one
+question pays for one answer, and all notebooks and the command line give the same numbers.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from os import PathLike
+
+import numpy as np
+import pandas as pd
+
+from .calibration import discussion, propose
+from .cycle import Cycle
+from .distribution import distribution
+from .errors import Finding
+from .outcomes import pool
+from .raters import SeverityFit, fit_severity
+from .reliability import grade_chances
+from .scoring import item_scores, rescore, score, total
+from .tables import OUTPUTS, columns_of, conform
+from .weights import WeightSimulation, simulate_weights
+
+CHANCE_DRAWS = 4000  # standard error of a chance near .5: .008
+CHANCE_CELLS = 4_000_000  # drawn ratings held at a time: 32 MiB
+NOT_ONE_SET = "two scorecards that no single set of weights covers: not simulated"
+
+
+@dataclass(frozen=True, eq=False)
+class Assessment:
+    """Everything perfmodel says of one cycle.
+
+    ``history`` holds earlier quarters, oldest first: they feed the discussion list and never correct
+    a score. ``seed`` fixes every draw.
+    """
+
+    cycle: Cycle
+    seed: int = 1
+    history: tuple[Cycle, ...] = ()
+
+    def __repr__(self) -> str:
+        counts = self.counts
+        return f"Assessment of {self.cycle.id}: {self.status}, {counts['scored']} of {counts['in']} people scored"
+
+    @property
+    def grades(self) -> tuple[str, ...]:
+        """Grades of the scheme, best first."""
+        return tuple(self.cycle.scheme.cuts)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the reading of this quarter and of the earlier ones found."""
+        return self.cycle.findings
+
+    @cached_property
+    def severity(self) -> SeverityFit:
+        """How severe each rater is, and the ratings with that given back."""
+        scheme = self.cycle.scheme
+        return fit_severity(
+            self.cycle.ratings,
+            role_weights=scheme.role_weights,
+            confidence=scheme.limits.confidence,
+            scale=scheme.scale[:2],
+            min_ratings=scheme.limits.min_ratings,
+            team=self.cycle.employees.set_index("employee_id")["manager_id"],
+        )
+
+    @cached_property
+    def items(self) -> pd.DataFrame:
+        """Points of each item of each scorecard, before and after adjustment."""
+        return item_scores(self.cycle, adjusted=self.severity.adjusted_ratings)
+
+    @cached_property
+    def kpi_scores(self) -> pd.DataFrame:
+        return score(self.cycle, adjusted=self.severity.adjusted_ratings)
+
+    @cached_property
+    def totals(self) -> pd.DataFrame:
+        """One row an employee: scores and grades before any proposal, events, and who has none and why."""
+        return total(self.cycle, self.kpi_scores, self.items)
+
+    @cached_property
+    def proposals(self) -> pd.DataFrame:
+        """``totals`` with the proposed score and grade."""
+        fit = self.severity
+        return propose(self.totals, fit.adjusted_ratings, fit.raters, self.cycle.ratings, self.cycle.scheme)
+
+    @cached_property
+    def chances(self) -> pd.DataFrame:
+        """Index employee_id: ``p_<grade>`` and ``se`` (score points) from rating error at the chosen weights.
+
+        Empty for whoever has no score, and where the severity of a rater is not identified.
+        """
+        fit, cuts = self.severity, self.cycle.scheme.cuts
+        index = fit.adjusted_ratings[["employee_id", "scorecard", "kpi"]]
+        block = max(1, min(CHANCE_DRAWS, CHANCE_CELLS // max(1, len(index))))
+        people = self.totals.set_index("employee_id")
+        caps = people["cap"]
+        shares = np.zeros((len(people), len(cuts)))
+        sums, squares = np.zeros(len(people)), np.zeros(len(people))
+        centre = people["score_adjusted"].to_numpy(float)
+        done = 0
+        for number in range(-(-CHANCE_DRAWS // block)):
+            drawn = fit.rating_draws(min(block, CHANCE_DRAWS - done), seed=(self.seed, number))
+            scores = rescore(self.cycle, self.items, drawn, index).to_numpy()
+            shares += grade_chances(scores, cuts, caps=caps.to_numpy()) * len(scores)
+            sums += (scores - centre).sum(axis=0)
+            squares += ((scores - centre) ** 2).sum(axis=0)
+            done += len(scores)
+        table = pd.DataFrame(shares / done, people.index, [f"p_{g}" for g in cuts])
+        table["se"] = np.sqrt(np.maximum(squares / done - (sums / done) ** 2, 0))
+        table[self.unidentified | people["score_adjusted"].isna().to_numpy()] = np.nan
+        return table
+
+    @cached_property
+    def unidentified(self) -> np.ndarray:
+        """Whether a rating that counts for the employee has a rater of unknown severity, in the order of totals."""
+        known = self.severity.adjusted_ratings
+        unlinked = known.loc[known["reason"].ne(""), "employee_id"]
+        return self.totals["employee_id"].isin(unlinked).to_numpy()
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """The contract's table ``scores``."""
+        table = self.proposals.merge(self.chances, left_on="employee_id", right_index=True, how="left")
+        chances = table[[f"p_{g}" for g in self.grades]].to_numpy()
+        at = table["grade_proposed"].map({g: i for i, g in enumerate(self.grades)})
+        table["p_stay"] = np.nan
+        has = at.notna().to_numpy()
+        table.loc[has, "p_stay"] = chances[np.flatnonzero(has), at[has].astype(int)]
+        return conform(table, "scores", self.grades)
+
+    @cached_property
+    def weights(self) -> Mapping[str, WeightSimulation]:
+        """By profile: grades and ranks over every permitted choice of its weights."""
+        scheme = self.cycle.scheme
+        found = {}
+        for profile in scheme.profiles:
+            points, offset, cap = self._profile_points(profile.id)
+            if points.empty:
+                continue
+            most = {i.id: i.points.get("cap", 100.0) for k in scheme.kpis for i in k.items if len(k.items) == 1}
+            found[profile.id] = simulate_weights(
+                points,
+                scheme.weight_space(profile.id),
+                grades=scheme.cuts,
+                baseline=scheme.weights(profile.id).set_index("kpi")["weight"],
+                seed=self.seed,
+                offset=offset,
+                cap=cap,
+                points_cap={name: cap for name, cap in most.items() if name in points.columns},
+            )
+        return found
+
+    def _profile_points(self, profile: str) -> tuple[pd.DataFrame, pd.Series, pd.Series]:
+        """Points of each KPI of a profile by employee, what the weights do not touch, and caps by gates.
+
+        Points are those of the proposal's direction: adjusted where adjusted. The offset is what is left of
+        the proposed score when the weighted points are taken off: bonus, deduction, and the limit on moves.
+        """
+        people = self.proposals
+        ids = people.loc[people["profile"].eq(profile) & people["score_proposed"].notna(), "employee_id"]
+        ids = ids[~ids.isin(self.not_simulated["employee_id"])]
+        rows = self.kpi_scores[self.kpi_scores["employee_id"].isin(ids)].reset_index(drop=True)
+        points = rows["score_adjusted"].where(rows["score_adjusted"].notna(), rows["score_raw"])
+        days = self.day_shares.reindex(pd.MultiIndex.from_frame(rows[["employee_id", "scorecard"]]))
+        weighted = pd.DataFrame({"share": days.to_numpy(), "employee_id": rows["employee_id"], "kpi": rows["kpi"]})
+        weighted["points"] = points * weighted["share"]
+        order = self.cycle.scheme.weights(profile)["kpi"]
+        wide = weighted.groupby(["employee_id", "kpi"])["points"].sum(min_count=1).unstack().reindex(columns=order)
+        counted = (points * rows["weight"] / 100 * weighted["share"]).groupby(rows["employee_id"]).sum()
+        chosen = people.set_index("employee_id").loc[wide.index]
+        return wide, (chosen["score_proposed"] - counted).rename("offset"), chosen["cap"]
+
+    @cached_property
+    def day_shares(self) -> pd.Series:
+        """Share of an employee's counted days that each scorecard stands for; index employee_id, scorecard."""
+        one = self.items.drop_duplicates(["employee_id", "scorecard"])
+        return one.set_index(["employee_id", "scorecard"])["day_share"]
+
+    @cached_property
+    def not_simulated(self) -> pd.DataFrame:
+        """Scored people who cannot stand under one set of weights: ``employee_id, profile, reason``."""
+        rows = self.kpi_scores.merge(
+            self.items.drop_duplicates(["employee_id", "scorecard"])[
+                ["employee_id", "scorecard", "profile", "day_share"]
+            ].rename(columns={"profile": "card_profile"}),
+            on=["employee_id", "scorecard"],
+        )
+        rows = rows[rows["day_share"] > 0]
+        cards = rows.groupby(["employee_id", "scorecard"]).agg(
+            profile=("card_profile", "first"),
+            missing=("score_raw", lambda s: tuple(s.isna())),
+        )
+        kinds = cards.reset_index().groupby("employee_id")[["profile", "missing"]].nunique().max(axis=1)
+        mixed = kinds.index[kinds > 1]
+        people = self.totals[self.totals["employee_id"].isin(mixed) & self.totals["score_raw"].notna()]
+        return people[["employee_id", "profile"]].assign(reason=NOT_ONE_SET).reset_index(drop=True)
+
+    def _of_profiles(self, method: str, table: str) -> pd.DataFrame:
+        """A contract table of the weight simulation, all profiles one below the other."""
+        parts = [getattr(found, method)(profile) for profile, found in self.weights.items()]
+        names = columns_of(table, self.grades)
+        return conform(pd.concat(parts) if parts else pd.DataFrame(columns=names), table, self.grades)
+
+    @cached_property
+    def weight_grades(self) -> pd.DataFrame:
+        return self._of_profiles("weight_grades", "weight_grades")
+
+    @cached_property
+    def weight_rank_bands(self) -> pd.DataFrame:
+        return self._of_profiles("weight_rank_bands", "weight_rank_bands")
+
+    @cached_property
+    def weight_importance(self) -> pd.DataFrame:
+        return self._of_profiles("weight_importance", "weight_importance")
+
+    @cached_property
+    def raters(self) -> pd.DataFrame:
+        return conform(self.severity.raters.reset_index(), "raters")
+
+    @cached_property
+    def adjusted_ratings(self) -> pd.DataFrame:
+        return conform(self.severity.adjusted_ratings, "adjusted_ratings")
+
+    @cached_property
+    def links(self) -> pd.DataFrame:
+        return conform(self.severity.links, "links")
+
+    @cached_property
+    def double_ratings(self) -> pd.DataFrame:
+        return conform(self.severity.double_ratings(), "double_ratings")
+
+    @cached_property
+    def distribution(self) -> pd.DataFrame:
+        return conform(distribution(self.scores, self.cycle.scheme), "distribution")
+
+    @cached_property
+    def past_grades(self) -> Mapping[str, pd.Series]:
+        """Proposed grade by employee in each earlier quarter, oldest first."""
+        past = {c.id: Assessment(c, self.seed).proposals.set_index("employee_id") for c in self.history}
+        return {cycle: table.loc[table["score_raw"].notna(), "grade_proposed"] for cycle, table in past.items()}
+
+    @cached_property
+    def discussion(self) -> pd.DataFrame:
+        return conform(discussion(self.scores, self.totals, self.cycle, self.past_grades), "discussion")
+
+    @cached_property
+    def pool(self) -> pd.DataFrame:
+        return conform(pool(self.scores, self.cycle.pay, self.cycle.scheme), "pool")
+
+    def tables(self, *names: str) -> dict[str, pd.DataFrame]:
+        """The contract's tables by name; all of them when none is named."""
+        return {name: getattr(self, name) for name in (names or OUTPUTS)}
+
+    @cached_property
+    def counts(self) -> dict:
+        """``in`` = ``scored`` + all of ``excluded`` + all of ``waiting``; the last two by reason."""
+        status = self.totals["status"]
+        others = self.totals[status.ne("scored")]
+        waiting = others["status"].eq("late")
+        return {
+            "in": len(status),
+            "scored": int(status.eq("scored").sum()),
+            "excluded": others.loc[~waiting, "status"].value_counts().sort_index().to_dict(),
+            "waiting": others.loc[waiting, "status"].value_counts().sort_index().to_dict(),
+        }
+
+    @property
+    def status(self) -> str:
+        """PARTIAL while a figure that must come has not come; else DRAFT: nothing here is final."""
+        return "PARTIAL" if self.counts["waiting"] else "DRAFT"
+
+    @cached_property
+    def chase(self) -> pd.DataFrame:
+        """What to send for: ``employee_id, unit, kpi, what, owner``."""
+        late = self.items[self.items["status"].eq("late")]
+        people = self.cycle.employees.set_index("employee_id")
+        sources = {item.id: kpi.source for kpi in self.cycle.scheme.kpis for item in kpi.items}
+        rated = late["kind"].eq("rated")
+        return pd.DataFrame(
+            {
+                "employee_id": late["employee_id"],
+                "unit": late["employee_id"].map(people["unit"]),
+                "kpi": late["item"],
+                "what": np.where(rated, "rating", "result"),
+                "owner": late["employee_id"].map(people["manager_id"]).where(rated, late["item"].map(sources)),
+            }
+        ).reset_index(drop=True)
+
+
+def assess(cycle: Cycle | str | PathLike, *, seed: int = 1, history: Sequence[Cycle] | None = None) -> Assessment:
+    """Take a quarter through every method.
+
+    Parameters
+    ----------
+    cycle : Cycle or path
+        A path is read, and so are the two quarters before it that lie beside it.
+    seed : int
+        Fixes every draw.
+    history : sequence of Cycle, optional
+        Earlier quarters, oldest first, instead of those beside ``cycle``.
+
+    Raises
+    ------
+    DataError, SchemeError
+        If the cycle is refused.
+    """
+    from .io import read_cycle, read_history
+
+    if not isinstance(cycle, Cycle):
+        source, cycle = cycle, read_cycle(cycle)
+        history = read_history(source) if history is None else history
+    return Assessment(cycle, seed, tuple(history or ()))

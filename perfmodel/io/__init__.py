@@ -1,0 +1,16 @@
+"""Reading cycles and writing tables: with the ledger, the only place that opens files of data."""
+
+from .cycle import check, read_cycle, read_history
+from .findings import format_findings
+from .write import csv_bytes, digest, write_atomic, write_csv
+
+__all__ = [
+    "check",
+    "csv_bytes",
+    "digest",
+    "format_findings",
+    "read_cycle",
+    "read_history",
+    "write_atomic",
+    "write_csv",
+]

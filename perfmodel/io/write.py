@@ -1,0 +1,87 @@
+"""Writing tables so that the same table always gives the same bytes, and no reader ever sees half a file."""
+
+import csv
+import hashlib
+import io
+import os
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run; a quote in front keeps it text
+
+
+def digest(content: bytes) -> str:
+    """SHA-256 of ``content``, in hex."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def write_atomic(path, content: bytes) -> None:
+    """Puts ``content`` at ``path`` whole or not at all: written beside, forced to disk, then renamed."""
+    path = Path(path)
+    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(beside, 0o666 & ~umask)
+        os.replace(beside, path)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise
+
+
+def csv_bytes(frame: pd.DataFrame) -> bytes:
+    """``frame`` as CSV: UTF-8, ``\\n``, unrounded shortest decimals, nothing for missing, formulas defused.
+
+    Text that a spreadsheet would run as a formula gets an apostrophe in front; numbers never do.
+    """
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow([_safe(str(name)) for name in frame.columns])
+    writer.writerows(zip(*(_texts(frame.iloc[:, i]) for i in range(frame.shape[1])), strict=True))
+    return buffer.getvalue().encode("utf-8")
+
+
+def write_csv(frame: pd.DataFrame, path) -> None:
+    """``csv_bytes`` of ``frame`` at ``path``, whole or not at all."""
+    write_atomic(path, csv_bytes(frame))
+
+
+def _texts(column: pd.Series) -> list[str]:
+    missing = column.isna().to_numpy()
+    if pd.api.types.is_bool_dtype(column.dtype):
+        texts = ["yes" if value else "no" for value in column.fillna(False)]
+    elif pd.api.types.is_integer_dtype(column.dtype):
+        texts = [str(value) for value in column]
+    elif pd.api.types.is_float_dtype(column.dtype):
+        texts = [_decimal(float(value)) for value in column.fillna(0.0)]
+    elif pd.api.types.is_datetime64_any_dtype(column.dtype):
+        texts = [str(value)[:10] for value in column]
+    else:
+        texts = [_any(value) for value in column]
+    return ["" if gone else text for gone, text in zip(missing, texts, strict=True)]
+
+
+def _decimal(value: float) -> str:
+    """Shortest text that reads back as ``value``; whole numbers without a point, zero without a sign."""
+    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+
+
+def _any(value) -> str:
+    value = value.item() if hasattr(value, "item") else value
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return _decimal(value)
+    if isinstance(value, int):
+        return str(value)
+    return _safe(str(value))
+
+
+def _safe(text: str) -> str:
+    return f"'{text}" if text.startswith(FORMULA) else text

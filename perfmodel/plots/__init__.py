@@ -1,0 +1,57 @@
+"""Charts of the output tables, one function a question; each returns a ``Chart`` that shows itself.
+
+A chart takes plain tables in the shape of ``tables.OUTPUTS`` and knows no method. Grey is what chance or
+rating error alone gives; blue is data; the accent marks what needs a person. ``chart.description`` states the
+values in words, for readers who hear the page.
+
+- ``grade_change(distribution, *, unit="company", before="raw", after="adjusted", level=0.95)``
+- ``severity(raters, *, level=0.90, most=30)``
+- ``kpi_against_rating(people, rubric, *, zone=None, scale=(1, 5), least=0.0, names=None)``
+- ``agreement_zone(people, rubric, share=0.8)`` -> (low, high) for ``zone``
+- ``unit_multiples(distribution, *, stage="adjusted", level=0.99, columns=6)``
+- ``score_distribution(scores, cuts, *, column="score_adjusted")``
+- ``slopes(scores, cuts, *, before="score_raw", after="score_adjusted", most=30)``
+- ``weight_shares(weight_grades, *, call=0.70, most=30)``; ``rank_bands(weight_rank_bands, *, most=30)``
+- ``importance(weight_importance)``; ``stability(weight_importance)``
+- ``rater_network(ratings, raters=None)``
+- ``money(pool)``
+- ``recovery(truth, estimate, *, low=None, high=None, xlabel, ylabel)``; ``strip(table, *, label, low, value, high,
+  xlabel, reference=None)``; ``histogram(values, *, xlabel, mark=None)``
+- marks, as small inline SVG text: ``p_columns(chances, grade)``, ``w_bar(share, grade)``,
+  ``grade_bars(counts, low, high, ...)``, ``category_strip(unit, company)``
+"""
+
+from .general import histogram, recovery, strip
+from .grades import agreement_zone, grade_change, kpi_against_rating, score_distribution, slopes, unit_multiples
+from .marks import category_strip, grade_bars, p_columns, w_bar
+from .outcomes import money
+from .raters import rater_network, severity
+from .theme import PALETTE, RC, TOKENS, Chart
+from .weights import importance, rank_bands, stability, weight_shares
+
+__all__ = [
+    "PALETTE",
+    "RC",
+    "TOKENS",
+    "Chart",
+    "agreement_zone",
+    "category_strip",
+    "grade_bars",
+    "grade_change",
+    "histogram",
+    "importance",
+    "kpi_against_rating",
+    "money",
+    "p_columns",
+    "rank_bands",
+    "rater_network",
+    "recovery",
+    "score_distribution",
+    "severity",
+    "slopes",
+    "stability",
+    "strip",
+    "unit_multiples",
+    "w_bar",
+    "weight_shares",
+]

@@ -1,0 +1,128 @@
+"""Small marks that stand in a line of a table. p is always columns, w always one bar: they never look alike."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from markupsafe import Markup, escape
+
+from .theme import ACCENT, BAND, BLUE, HAIR, INK, RULE, chance
+
+
+def p_columns(chances: Mapping[str, float], grade: str) -> Markup:
+    """Five small columns in grade order, the proposed grade filled: the chance that rating error gives each."""
+    parts, said = [], []
+    for i, (g, p) in enumerate(chances.items()):
+        x = 2 + 25 * i
+        if not np.isfinite(p):
+            continue
+        if p >= 0.005:
+            height = 24 * p
+            fill, weight = (BLUE, "b") if g == grade else ("#fff", "")
+            parts.append(
+                f'<rect x="{x}" y="{34 - height:.1f}" width="20" height="{height:.1f}" fill="{fill}" stroke="{BLUE}"/>'
+            )
+            if p >= 0.03:
+                parts.append(
+                    f'<text x="{x + 10}" y="{31 - height:.1f}" text-anchor="middle" class="{weight}">{chance(p)}</text>'
+                )
+            said.append(f"{g} {p:.2f}")
+        parts.append(f'<path d="M{x} 34.5h20" stroke="{RULE}"/>')
+    label = escape("Chance that rating error alone gives the grade: " + ", ".join(said))
+    width = 1 + 25 * len(chances)
+    return Markup(f'<svg class="pb" viewBox="0 -4 {width} 40" role="img" aria-label="{label}">{"".join(parts)}</svg>')
+
+
+def p_letters(grades) -> Markup:
+    """The letters that stand over a column of ``p_columns``."""
+    letters = "".join(
+        f'<text x="{12 + 25 * i}" y="11" text-anchor="middle" class="m">{escape(g)}</text>'
+        for i, g in enumerate(grades)
+    )
+    width = 1 + 25 * len(list(grades))
+    return Markup(f'<svg class="pb pl" viewBox="0 0 {width} 14" aria-hidden="true">{letters}</svg>')
+
+
+def w_bar(share: float, grade: str = "") -> Markup:
+    """One horizontal bar from 0 to 1: the share of permitted weights that keep the grade."""
+    if not np.isfinite(share):
+        return Markup('<span class="note">not known</span>')
+    full = 150 * float(share)
+    label = escape(f"{chance(share)} of the permitted weights keep {grade}".rstrip())
+    return Markup(
+        f'<svg class="wb" viewBox="0 0 150 16" preserveAspectRatio="none" role="img" aria-label="{label}">'
+        f'<rect x="0" y="3" width="150" height="10" fill="#fff" stroke="{RULE}"/>'
+        f'<rect x="0" y="3" width="{full:.1f}" height="10" fill="{BLUE}"/></svg>'
+    )
+
+
+def grade_bars(
+    counts: Mapping[str, int],
+    low: Mapping[str, float],
+    high: Mapping[str, float],
+    *,
+    ceiling: float,
+    tested: bool = True,
+    outside: tuple[str, ...] = (),
+    name: str = "",
+) -> Markup:
+    """Grades of one unit as bars of share (``ceiling``: share at the top), the grey of chance behind them."""
+    n = sum(counts.values()) or 1
+    parts = ['<path d="M0 96.5H190" stroke="#8a949d"/>']
+    step = 185 / len(counts)
+    for i, (g, count) in enumerate(counts.items()):
+        x, middle = 3 + step * i, 3 + step * i + 17
+
+        def level(people: float) -> float:
+            return 96 - 84 * people / n / ceiling
+
+        if tested and np.isfinite(low[g]) and np.isfinite(high[g]):
+            parts.append(
+                f'<rect x="{x:.1f}" y="{level(high[g]):.1f}" width="34" '
+                f'height="{level(low[g]) - level(high[g]):.1f}" fill="{BAND}"/>'
+            )
+        colour = ACCENT if g in outside else BLUE
+        if count:
+            parts.append(
+                f'<rect x="{x + 8:.1f}" y="{level(count):.1f}" width="18" height="{96 - level(count):.1f}" '
+                f'fill="{colour if tested else "#fff"}" stroke="{colour}"/>'
+            )
+        parts.append(
+            f'<text x="{middle:.1f}" y="{level(count) - 4:.1f}" text-anchor="middle" '
+            f'class="{"a" if g in outside else ""}">{count}</text>'
+        )
+        parts.append(f'<text x="{middle:.1f}" y="112" text-anchor="middle" class="m">{escape(g)}</text>')
+    label = escape(f"{name}, {sum(counts.values())} people: " + ", ".join(f"{g} {c}" for g, c in counts.items()))
+    return Markup(f'<svg viewBox="0 0 190 116" role="img" aria-label="{label}">{"".join(parts)}</svg>')
+
+
+def category_strip(unit: float, company: float, *, low: float, high: float, target: float = 75.0) -> Markup:
+    """A unit's mean points (dot) beside the company's (bar) from ``low`` to ``high``; dotted: on target."""
+
+    def place(value: float) -> float:
+        return 4 + 112 * (min(max(value, low), high) - low) / (high - low)
+
+    said, parts = [], [f'<line x1="4" x2="116" y1="8" y2="8" stroke="{HAIR}"/>']
+    if low <= target <= high:
+        x = place(target)
+        parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="3" y2="13" stroke="{RULE}" stroke-dasharray="2 2"/>')
+    if np.isfinite(company):
+        parts.append(f'<path d="M{place(company):.1f} 1v14" stroke="{INK}" stroke-width="2"/>')
+        said.append(f"company {company:.1f}")
+    if np.isfinite(unit):
+        parts.append(f'<circle cx="{place(unit):.1f}" cy="8" r="4.5" fill="{BLUE}"/>')
+        said.insert(0, f"unit {unit:.1f}")
+    label = escape(", ".join(said) or "not known")
+    return Markup(f'<svg class="strip" viewBox="0 0 120 16" role="img" aria-label="{label}">{"".join(parts)}</svg>')
+
+
+def pool_bar(cost: float, budget: float, words: str, pool_words: str) -> Markup:
+    """The cost of the last step against the pool line."""
+    most = max(cost, budget, 1.0)
+    end, line = 4 + 240 * cost / most, 4 + 240 * budget / most
+    return Markup(
+        f'<svg class="pool" viewBox="0 -5 260 52" role="img" aria-label="{escape(words)}; {escape(pool_words)}">'
+        f'<rect x="4" y="16" width="{max(end - 4, 0):.1f}" height="13" fill="{BLUE}"/>'
+        f'<path d="M{line:.1f} 10v25" stroke="{INK}" stroke-width="2"/>'
+        f'<text x="{line:.1f}" y="8" text-anchor="end" style="font-size:11.5px">{escape(pool_words)}</text>'
+        f'<text x="4" y="43" style="font-size:11.5px" class="m">{escape(words)}</text></svg>'
+    )

@@ -1,0 +1,213 @@
+"""Raters: how severe, and who is linked to whom."""
+
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.transforms import blended_transform_factory
+
+from .grades import _key
+from .theme import ACCENT, BAND, BLUE, HAIR, INK, INK2, RULE, Chart, drawn, empty, panel, rows_of, signed
+
+
+@drawn
+def severity(raters: pd.DataFrame, *, level: float = 0.90, most: int = 30, width: float = 4.4) -> Chart:
+    """Severity of each rater with its interval, from severe to lenient; who has none is said in words.
+
+    The grey of a row is the half-width of that row's interval around 0, so "dot outside grey" and "interval
+    clear of zero" are one statement. Under a rule: too few ratings to order, then raters left alone.
+
+    Parameters
+    ----------
+    raters : DataFrame
+        As in ``tables.OUTPUTS`` (``rater_id`` as column or index); positive severity is severe, in rating points.
+    """
+    rows = raters.reset_index() if "rater_id" not in raters.columns else raters
+    if rows.empty:
+        return empty("Nobody rated anything.", width)
+    few = rows["verdict"] == "too few ratings"
+    known = rows[rows["severity"].notna() & ~few].sort_values(["severity", "rater_id"], ascending=[False, True])
+    rest = pd.concat(
+        [
+            rows[few].sort_values("rater_id").assign(words="too few ratings to order"),
+            rows[rows["severity"].isna() & ~few].sort_values("rater_id").assign(words="left alone: no shared rater"),
+        ]
+    )
+    hidden = 0
+    if len(known) > most:  # those who differ say something; of the rest the count is enough
+        differs = known[known["verdict"] != "not distinguishable"]
+        hidden = len(known) - len(differs.head(most))
+        known = differs.head(most)
+    shown_rest = rest.head(max(3, most // 5))
+    lines = len(known) + len(shown_rest) + (1 if hidden or len(rest) > len(shown_rest) else 0)
+    step = min(0.36, max(0.24, 1.5 / max(lines, 1)))
+    name_width = 0.1 + 0.075 * rows["rater_id"].str.len().max()
+    chart, ax = panel(width, 0.25 + step * lines + 0.62, left=max(name_width, 0.62), right=1.28, top=0.25, bottom=0.57)
+    half = ((known["upper"] - known["lower"]) / 2).to_numpy(float)
+    reach = np.nanmax([0.6, *known["upper"].abs(), *known["lower"].abs(), *half]) * 1.08
+    edge = blended_transform_factory(chart.transFigure, ax.transData)
+    said = []
+    for y, (row, h) in enumerate(zip(rows_of(known), half, strict=True)):
+        differs = row.verdict != "not distinguishable"
+        colour = BLUE if differs else INK2
+        ax.barh(y, 2 * h, 0.82, left=-h, color=BAND, edgecolor=RULE, lw=0.6, zorder=0)
+        ax.plot([row.lower, row.upper], [y, y], color=colour, lw=1.6, zorder=2)
+        ax.plot(
+            row.severity,
+            y,
+            "o",
+            ms=7.5 if step > 0.28 else 6,
+            mfc=colour if differs else "white",
+            mec=colour,
+            mew=1.5,
+            zorder=3,
+        )
+        ax.text(0, y, row.rater_id, transform=edge, weight="bold", va="center")
+        ax.text(
+            1 - 0.62 / width,
+            y,
+            signed(row.severity),
+            transform=edge,
+            ha="right",
+            va="center",
+            weight="bold" if differs else "normal",
+            color=INK if differs else INK2,
+        )
+        ax.text(
+            0.997, y, f"{row.n_ratings:.0f}, {row.n_employees:.0f}", transform=edge, ha="right", va="center", color=INK2
+        )
+        said.append(
+            f"{row.rater_id} {signed(row.severity)} ({signed(row.lower)} to {signed(row.upper)}), "
+            + ("clear of zero" if differs else "not distinguishable from zero")
+        )
+    bottom = len(known) - 0.5
+    ax.plot([0, 0], [-0.5, bottom], color=INK, lw=0.8, zorder=1)
+    y = len(known)
+    if len(shown_rest) or hidden:
+        ax.plot([0, 1], [bottom + 0.02] * 2, transform=edge, color=RULE, lw=0.8, clip_on=False)
+    for row in rows_of(shown_rest):
+        ax.text(0, y, row.rater_id, transform=edge, weight="bold", va="center")
+        alone = row.words.startswith("left alone")
+        ax.text(
+            0.66 / width if name_width < 0.62 else name_width / width,
+            y,
+            row.words,
+            transform=edge,
+            va="center",
+            color=ACCENT if alone else INK2,
+            weight="bold" if alone else "normal",
+        )
+        ax.text(
+            0.997, y, f"{row.n_ratings:.0f}, {row.n_employees:.0f}", transform=edge, ha="right", va="center", color=INK2
+        )
+        said.append(f"{row.rater_id} {row.words}")
+        y += 1
+    more = [f"{hidden} more: not distinguishable"] * bool(hidden)
+    more += [f"{len(rest) - len(shown_rest)} more without an order"] * (len(rest) > len(shown_rest))
+    if more:
+        ax.text(0, y, "; ".join(more), transform=edge, va="center", color=INK2)
+        said += more
+    ax.set_xlim(-reach, reach)
+    ax.set_ylim(lines - 0.5, -0.5)
+    ax.set_yticks([])
+    unit = 0.5 if reach > 0.75 else 0.25
+    ticks = np.arange(-np.floor(reach / unit), np.floor(reach / unit) + 1) * unit
+    ticks = ticks[:: max(1, len(ticks) // 6)] if len(ticks) > 7 else ticks
+    ax.set_xticks(ticks, [signed(t, 1 if unit == 0.5 else 2) if t else "0" for t in ticks])
+    ax.tick_params(length=0)
+    ax.vlines(ticks, -0.5, bottom, color=HAIR, lw=0.7, zorder=-1)
+    for side in ("left", "bottom"):
+        ax.spines[side].set_visible(False)
+    ax.text(0, 1, "← more lenient", transform=ax.transAxes + _up(chart), color=INK2)
+    ax.text(1, 1, "more severe →", transform=ax.transAxes + _up(chart), ha="right", color=INK2)
+    chart.text(0.997, 1, "ratings, people", ha="right", va="top", color=INK2)
+    _key(
+        chart,
+        [
+            (Patch(fc=BAND), "not distinguishable from 0"),
+            (Line2D([], [], color=BLUE, marker="o", ms=6), f"estimate, {level:.0%} interval".replace("%", " %")),
+        ],
+    )
+    chart.description = "Severity in rating points, positive is severe. " + "; ".join(said) + "."
+    return chart
+
+
+def _up(chart: Chart, points: float = 6):
+    from matplotlib.transforms import ScaledTranslation
+
+    return ScaledTranslation(0, points / 72, chart.dpi_scale_trans)
+
+
+@drawn
+def rater_network(ratings: pd.DataFrame, raters: pd.DataFrame | None = None, *, width: float = 7.2) -> Chart:
+    """Who shares people with whom: raters as points, a line where two rated the same person, by component.
+
+    Raters in one component can be compared; between components severity and team quality cannot be told apart.
+    Line width grows with the number of people in common.
+    """
+    pairs = ratings.loc[ratings["role"] != "self", ["rater_id", "employee_id"]].drop_duplicates()
+    if pairs.empty:
+        return empty("Nobody rated anybody else.", width)
+    names = sorted(pairs["rater_id"].unique())
+    joined = pairs.merge(pairs, on="employee_id")
+    once = joined[joined["rater_id_x"] < joined["rater_id_y"]]
+    shared = Counter(zip(once["rater_id_x"], once["rater_id_y"], strict=True))
+    group = {r: r for r in names}
+
+    def root(r):
+        while group[r] != r:
+            r = group[r]
+        return r
+
+    for a, b in sorted(shared):
+        first, second = sorted((root(a), root(b)))
+        group[second] = first
+    components: dict[str, list[str]] = {}
+    for r in names:
+        components.setdefault(root(r), []).append(r)
+    linked = sorted((c for c in components.values() if len(c) > 1), key=lambda c: (-len(c), c[0]))
+    alone = [c[0] for c in components.values() if len(c) == 1]
+    apart = set()
+    if raters is not None:
+        rows = raters.reset_index() if "rater_id" not in raters.columns else raters
+        apart = set(rows.loc[rows["verdict"].isin(["severe", "lenient"]), "rater_id"])
+    columns = 1 if len(linked) <= 1 else 2 if len(linked) <= 4 else 4
+    down = max(1, -(-len(linked) // columns))
+    cell = width / columns
+    height = max(min(cell, 3.6 if columns == 1 else 2.6) * down * bool(linked), 0.1) + (0.55 if alone else 0.05)
+    chart, ax = panel(width, height, left=0, right=0, top=0, bottom=0)
+    ax.set_xlim(0, width)
+    ax.set_ylim(0, height)
+    ax.set_aspect("equal")
+    ax.set_axis_off()
+    tall = min(cell, 3.6 if columns == 1 else 2.6)
+    for k, members in enumerate(linked):
+        cx, cy = cell * (k % columns + 0.5), height - tall * (k // columns + 0.5)
+        angle = 2 * np.pi * np.arange(len(members)) / len(members) + np.pi / 2
+        wide = min(cell * 0.5 - 0.5, tall * 0.62)
+        at = {
+            r: (cx + wide * np.cos(t), cy + (tall * 0.5 - 0.28) * np.sin(t))
+            for r, t in zip(members, angle, strict=True)
+        }
+        for (a, b), n in sorted(shared.items()):
+            if a in at and b in at:
+                ax.plot(*zip(at[a], at[b], strict=True), color=RULE, lw=0.5 + 0.5 * np.log1p(n), zorder=1, alpha=0.8)
+        for r, (x, y) in at.items():
+            differs = r in apart
+            ax.plot(x, y, "o", ms=7, mfc=BLUE if differs else "white", mec=BLUE if differs else INK2, mew=1.3, zorder=2)
+            if len(members) <= 40:
+                side = "left" if x >= cx else "right"
+                ax.text(x + (0.09 if side == "left" else -0.09), y, r, ha=side, va="center", fontsize=8, zorder=3)
+    if alone:
+        listed = ", ".join(alone[:10]) + (f" and {len(alone) - 10} more" if len(alone) > 10 else "")
+        ax.text(0, 0.3, "no shared rater, left alone: " + listed, color=ACCENT, weight="bold", fontsize=9, va="bottom")
+        ax.text(0, 0.08, "severity and team quality cannot be told apart", color=INK2, fontsize=9, va="bottom")
+    chart.description = (
+        f"{len(names)} raters in {len(components)} components: {len(linked)} linked "
+        f"({', '.join(str(len(c)) for c in linked) or 'none'} raters), {len(alone)} sharing nobody"
+        + (f" ({', '.join(alone[:10])})" if alone else "")
+        + "."
+    )
+    return chart

@@ -1,0 +1,215 @@
+"""The look of every chart: tokens, one blue ramp, and a figure that describes itself."""
+
+import re
+import warnings
+from functools import lru_cache, wraps
+from hashlib import sha256
+from io import StringIO
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup, escape
+from matplotlib import font_manager, rc_context
+from matplotlib.figure import Figure
+
+TOKENS = {
+    "ink": "#1a1f24",
+    "ink2": "#4a545e",
+    "rule": "#8a949d",
+    "hair": "#d5dade",
+    "band": "#e2e5e8",
+    "accent": "#a8420a",
+    "accent-bg": "#fdf2e9",
+    "link": "#0b4f8a",
+    "edge": "#4d6a84",
+}
+INK, INK2, RULE, HAIR, BAND, ACCENT = (TOKENS[k] for k in ("ink", "ink2", "rule", "hair", "band", "accent"))
+
+# One ordered ramp, best grade darkest. D is pale, not alarming: colour never judges a person.
+PALETTE = {"S": "#08305c", "A": "#1f5f99", "B": "#5a95c4", "C": "#a3c5e0", "D": "#e4eef6"}
+BLUE = PALETTE["A"]
+
+FONTS = ("Segoe UI", "Helvetica Neue", "Arial", "Liberation Sans")
+CJK_FONTS = (
+    "PingFang SC",
+    "Microsoft YaHei",
+    "Noto Sans CJK SC",
+    "Source Han Sans SC",
+    "WenQuanYi Micro Hei",
+    "SimHei",
+)
+
+RC: dict[Any, Any] = {
+    "figure.dpi": 110,
+    "savefig.dpi": 200,
+    "figure.facecolor": "white",
+    "svg.fonttype": "none",
+    "svg.hashsalt": "perfmodel",
+    "font.size": 9.5,
+    "axes.unicode_minus": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": RULE,
+    "axes.linewidth": 0.8,
+    "axes.axisbelow": True,
+    "axes.labelcolor": INK,
+    "axes.labelsize": 9.5,
+    "axes.grid": False,
+    "grid.color": HAIR,
+    "grid.linewidth": 0.7,
+    "text.color": INK,
+    "xtick.color": INK2,
+    "ytick.color": INK2,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+    "xtick.major.size": 3,
+    "ytick.major.size": 0,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 6,
+    "patch.edgecolor": "none",
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+}
+MINUS = "−"
+
+
+def ramp(grades) -> dict[str, str]:
+    """Colour of each grade, best first. Other letters than S to D share the same ramp by their order."""
+    grades = list(grades)
+    if set(grades) <= set(PALETTE):
+        return {g: PALETTE[g] for g in grades}
+    shades = list(PALETTE.values())
+    last = max(len(grades) - 1, 1)
+    return {g: shades[round(i * (len(shades) - 1) / last)] for i, g in enumerate(grades)}
+
+
+def on_colour(colour: str) -> str:
+    """White or ink, whichever is legible on a colour of the ramp."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 110 else INK
+
+
+@lru_cache
+def fonts() -> tuple[str, ...]:
+    """Installed fonts to draw with: a Latin one, then a Chinese one, then matplotlib's own.
+
+    Names that are not installed are left out, since matplotlib warns of each at every draw.
+    """
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    chinese = next((name for name in CJK_FONTS if name in installed), None)
+    latin = [name for name in FONTS if name in installed][:1]
+    return (*latin, *([chinese] if chinese else []), "DejaVu Sans")
+
+
+def can_draw(text: str) -> bool:
+    """Whether Chinese characters in ``text`` have a font here; warns by name of the fonts that would do."""
+    if not re.search(r"[\u3000-\u9fff\uff00-\uffef]", text) or any(name in CJK_FONTS for name in fonts()):
+        return True
+    warnings.warn(
+        f"No Chinese font is installed, so the chart is labelled in English. Install one of {', '.join(CJK_FONTS)}.",
+        stacklevel=2,
+    )
+    return False
+
+
+def drawn(function):
+    """Draw with this look and no other, whatever the caller's matplotlib settings are."""
+
+    @wraps(function)
+    def draw(*args, **kwargs):
+        with rc_context({**RC, "font.family": list(fonts())}):
+            return function(*args, **kwargs)
+
+    return draw
+
+
+class Chart(Figure):
+    """A matplotlib figure that knows its description and shows itself as inline SVG.
+
+    ``description`` states the finding and the values in words. It is what a screen reader says.
+    """
+
+    description = ""
+
+    def svg(self, title: str = "", alt: str = "", width: str = "") -> Markup:
+        """The figure as an ``<svg role="img">`` without style sheet, font file or outside address."""
+        with rc_context({**RC, "font.family": list(fonts())}):
+            out = StringIO()
+            self.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+        return inline(out.getvalue(), title, alt or self.description, width)
+
+    def _repr_html_(self) -> str:
+        return f'<div style="max-width:{self.get_figwidth() * 1.3:.1f}in">{self.svg()}</div>'
+
+
+def inline(svg: str, title: str, alt: str, width: str = "") -> Markup:
+    """matplotlib's SVG made fit to stand in a page: named for readers, styled by the page, ids of its own.
+
+    matplotlib numbers its groups alike in every figure, and ids must be unique in a page.
+    """
+    body = svg[svg.index("<svg") :]
+    box = re.search(r'viewBox="([^"]+)"', body)
+    body = body[body.index(">") + 1 :]
+    body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", body, flags=re.S)
+    body = re.sub(r"<!--.*?-->\s*", "", body, flags=re.S)
+    body = re.sub(r'<g id="[^"]*"', "<g", body)
+    name = "f" + sha256((alt + body).encode()).hexdigest()[:10]
+    body = re.sub(r'\bid="([^"]*)"', rf'id="{name}-\1"', body)
+    body = re.sub(r'xlink:href="#', rf'href="#{name}-', body)
+    body = re.sub(r"url\(#", f"url(#{name}-", body)
+    body = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", body)
+    body = re.sub(r"font-family:[^;\"]*;? ?", "", body)
+    body = re.sub(r"<defs>\s*</defs>\s*", "", body)
+    body = re.sub(r"\n\s*", "\n", body)
+    named = f'<title id="{name}-t">{escape(title)}</title>' if title else ""
+    described = f'<desc id="{name}-d">{escape(alt)}</desc>' if alt else ""
+    labels = " ".join(f"{name}-{part}" for part, text in (("t", title), ("d", alt)) if text)
+    style = "stroke-linejoin:round;stroke-linecap:butt" + (f";max-width:{width}" if width else "")
+    return Markup(  # every text inside comes escaped, from matplotlib or from escape()
+        f'<svg class="chart" viewBox="{box.group(1) if box else "0 0 100 100"}" role="img" '
+        f'aria-labelledby="{labels}" style="{style}">{named}{described}{body.strip()}'
+    )
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """A number with its sign, true minus; zero has none."""
+    text = f"{abs(value):.{digits}f}"
+    if float(text) == 0:
+        return text
+    return ("+" if value > 0 else MINUS) + text
+
+
+def chance(value: float) -> str:
+    """A share without leading zero. Shares come from draws, so none is shown as 0 or 1."""
+    if value < 0.005:
+        return "<.01"
+    if value > 0.995:
+        return ">.99"
+    return f"{value:.2f}".removeprefix("0")
+
+
+def rows_of(frame: pd.DataFrame) -> list[Any]:
+    """Rows as named tuples."""
+    return list(frame.itertuples(index=False))
+
+
+def listed(pairs) -> str:
+    return "; ".join(f"{name} {value}" for name, value in pairs)
+
+
+def panel(width: float, height: float, *, left: float, right: float, top: float, bottom: float):
+    """A chart of ``width`` x ``height`` inches and its axes; margins in inches."""
+    chart = Chart(figsize=(width, height))
+    ax = chart.add_axes(
+        (left / width, bottom / height, (width - left - right) / width, (height - top - bottom) / height)
+    )
+    return chart, ax
+
+
+def empty(words: str, width: float = 4.4, height: float = 1.0) -> Chart:
+    """A chart in words: what is not known is said in its own place, not left blank."""
+    chart, ax = panel(width, height, left=0, right=0, top=0, bottom=0)
+    ax.set_axis_off()
+    ax.text(0, 0.5, words, va="center", color=INK2, wrap=True)
+    chart.description = words
+    return chart

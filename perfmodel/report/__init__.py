@@ -1,0 +1,67 @@
+"""Findings as pages a committee reads: values for notebooks, whole pages, the workbook.
+
+Values (each shows itself in a notebook, all data escaped; ``lang`` is "en" until a second catalogue exists):
+
+- ``Figure(fig, title, caption="", alt="")``: a chart under the sentence it shows. ``fig`` is what a function of
+  ``perfmodel.plots`` returns; ``alt`` is its description when left empty.
+- ``Table(frame, title="", caption="", labels=None, formats=None, limit=None)``: a table; ``formats`` names a
+  format of ``words.FORMATS`` by column (score, score2, signed, severity, rating, rating2, chance, percent, weight,
+  count, money, number, text), guessed from the contract's column names where it is not given.
+- ``Sentences(lines, title="")``: headline findings as a numbered list.
+- ``Callout(text, title="")``: what a person must act on, or what a number does not mean.
+- ``Section(title, parts, lead="")``, ``Page(title, parts, status="", meta=None, simulated=False, lang="en")``:
+  parts put together; ``Page.html()`` is a whole document.
+
+From an assessment (``assessment`` is what ``perfmodel.assess`` returns):
+
+- ``calibration_report(assessment, unit=None, *, manifest=None, lang="en")`` -> Report: the one-page calibration
+  report of a unit, or of the company; shows itself in a notebook, ``.html()`` is a whole document.
+- ``index_page(assessment, manifest=None, notebooks=(), *, lang="en")`` -> str: the run's first page.
+- ``workbook(assessment, path, *, manifest=None, lang="en")``: pack.xlsx.
+- ``export_html(notebook, html, *, title="", lang="en", simulated=None)``: an executed notebook as one offline page.
+- ``banner(assessment)`` -> Banner: cycle, status, "Simulated data", the counts; the first output of a notebook.
+
+Answers for notebooks (``answers``): ``finding(assessment, about, profile="")`` states one finding in a sentence;
+``counts_table, findings_table, smart_table, score_sums, weight_choices, variances_table`` are tables, and
+``busiest_unit`` names the unit with most to discuss.
+"""
+
+from .answers import (
+    busiest_unit,
+    counts_table,
+    finding,
+    findings_table,
+    score_sums,
+    smart_table,
+    variances_table,
+    weight_choices,
+)
+from .export import export_html
+from .index import index_page
+from .page import Banner, Callout, Figure, Page, Section, Sentences, Table, banner
+from .unit import Report, calibration_report
+from .workbook import workbook
+
+__all__ = [
+    "Banner",
+    "Callout",
+    "Figure",
+    "Page",
+    "Report",
+    "Section",
+    "Sentences",
+    "Table",
+    "banner",
+    "busiest_unit",
+    "calibration_report",
+    "counts_table",
+    "export_html",
+    "finding",
+    "findings_table",
+    "index_page",
+    "score_sums",
+    "smart_table",
+    "variances_table",
+    "weight_choices",
+    "workbook",
+]

@@ -1,0 +1,307 @@
+"""Report values: sentence, table, figure, caveat, and the page they stand on.
+
+Each is a frozen value that shows itself in a notebook. Text is escaped here, once, where it enters HTML;
+``Markup`` passes as it is.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from ..plots.theme import Chart, inline
+from . import words
+
+CHIPS = {"DRAFT": "draft", "PARTIAL": "partial", "PROVISIONAL": "draft", "FINAL": "final"}
+# No script can run in a page and nothing can be fetched, whatever its cells hold.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+
+
+@lru_cache
+def templates() -> Environment:
+    """Templates of the pages; everything that is not Markup is escaped."""
+    env = Environment(
+        loader=PackageLoader("perfmodel.report", "template"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    env.filters.update(words.FORMATS)
+    env.globals.update(chip=chip, policy=Markup(POLICY))
+    return env
+
+
+@lru_cache
+def css() -> Markup:
+    return Markup(files("perfmodel.report").joinpath("page.css").read_text(encoding="utf-8").strip())
+
+
+def render(template: str, **values) -> str:
+    return templates().get_template(template).render(css=css(), **values)
+
+
+def chip(status: str) -> Markup:
+    """The status of a report; its outline, not only its colour, tells one from another."""
+    if not status:
+        return Markup("")
+    return Markup('<span class="chip {}">{}</span>').format(CHIPS.get(status, "draft"), status)
+
+
+class Value:
+    """Anything that can stand on a page: ``body()`` is its HTML, everything escaped."""
+
+    def body(self) -> Markup:
+        raise NotImplementedError
+
+    def _repr_html_(self) -> str:
+        # The style comes along so that a notebook looks like the published page; export drops the copies.
+        return f'<style data-pm="css">{css()}</style><div class="pm">{self.body()}</div>'
+
+
+@dataclass(frozen=True, eq=False)
+class Figure(Value):
+    """A chart under the sentence it shows. ``alt`` is the chart's own description unless given."""
+
+    fig: Any
+    title: str
+    caption: str = ""
+    alt: str = ""
+
+    def body(self) -> Markup:
+        return Markup('<figure class="value"><h2>{}</h2>{}{}</figure>').format(
+            self.title, _caption(self.caption), drawing(self.fig, self.title, self.alt)
+        )
+
+
+def drawing(fig, title: str, alt: str = "") -> Markup:
+    """A figure as inline SVG; one page width at most, never larger than its text can bear."""
+    if isinstance(fig, Chart):
+        return fig.svg(title, alt, width=f"{fig.get_figwidth() * 1.3:.2f}in")
+    from io import StringIO
+
+    from matplotlib import rc_context
+
+    from ..plots.theme import RC
+
+    with rc_context(RC):
+        out = StringIO()
+        fig.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    return inline(out.getvalue(), title, alt or title, width=f"{fig.get_figwidth() * 1.3:.2f}in")
+
+
+def _caption(text: str) -> Markup:
+    return Markup('<p class="sub">{}</p>').format(text) if text else Markup("")
+
+
+@dataclass(frozen=True, eq=False)
+class Table(Value):
+    """A table as committees read it: numbers right-aligned and rounded for show only, missing cells empty.
+
+    ``labels`` renames columns, ``formats`` names a format of ``words.FORMATS`` by column, ``limit`` shows only the
+    first rows and says how many are left.
+    """
+
+    frame: pd.DataFrame
+    title: str = ""
+    caption: str = ""
+    labels: Mapping[str, str] | None = None
+    formats: Mapping[str, str] | None = None
+    limit: int | None = None
+
+    def body(self) -> Markup:
+        frame = self.frame
+        if frame.index.name and frame.index.name not in frame.columns:
+            frame = frame.reset_index()
+        shown = frame if self.limit is None else frame.head(self.limit)
+        formats = {c: (self.formats or {}).get(c) or words.format_of(str(c), frame[c]) for c in frame.columns}
+        head = Markup("").join(
+            Markup('<th scope="col"{}>{}</th>').format(
+                _side(formats[c]), (self.labels or {}).get(c) or words.label(str(c))
+            )
+            for c in frame.columns
+        )
+        cells = {c: [words.FORMATS[formats[c]](v) for v in shown[c]] for c in frame.columns}
+        rows = Markup("").join(
+            Markup("<tr>{}</tr>").format(
+                Markup("").join(
+                    Markup('<th scope="row">{}</th>').format(cells[c][i])
+                    if k == 0
+                    else Markup("<td{}>{}</td>").format(_side(formats[c]), cells[c][i])
+                    for k, c in enumerate(frame.columns)
+                )
+            )
+            for i in range(len(shown))
+        )
+        left = len(frame) - len(shown)
+        note = (
+            Markup('<p class="note">{}</p>').format(f"{words.grouped(left)} more rows; all of them in tables/.")
+            if left
+            else Markup("")
+        )
+        title = Markup("<h2>{}</h2>").format(self.title) if self.title else Markup("")
+        name = self.title or self.caption or "Table"
+        return Markup(
+            '<section class="value">{}{}<div class="scroll" role="region" aria-label="{}" tabindex="0">'
+            "<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>{}</section>"
+        ).format(title, _caption(self.caption), name, head, rows, note)
+
+
+def _side(kind: str) -> Markup:
+    return Markup("") if kind == "text" else Markup(' class="r"')
+
+
+@dataclass(frozen=True, eq=False)
+class Sentences(Value):
+    """Headline findings, numbered."""
+
+    lines: Sequence[str]
+    title: str = ""
+
+    def body(self) -> Markup:
+        items = Markup("").join(
+            Markup("<li><span>{}</span>{}</li>").format(i, line) for i, line in enumerate(self.lines, 1)
+        )
+        title = Markup("<h2>{}</h2>").format(self.title) if self.title else Markup("")
+        return Markup('<section class="value">{}<ol class="lead">{}</ol></section>').format(title, items)
+
+
+@dataclass(frozen=True, eq=False)
+class Callout(Value):
+    """Something a person must act on, or must not conclude."""
+
+    text: str
+    title: str = ""
+
+    def body(self) -> Markup:
+        title = Markup('<b class="att">{}</b> ').format(self.title) if self.title else Markup("")
+        return Markup('<p class="callout">{}{}</p>').format(title, self.text)
+
+
+@dataclass(frozen=True, eq=False)
+class Section(Value):
+    """Parts under one heading. A part is a value, a chart, or a text."""
+
+    title: str
+    parts: Sequence[Any]
+    lead: str = ""
+
+    def body(self) -> Markup:
+        return Markup("<section><h2>{}</h2>{}{}</section>").format(
+            self.title, Markup("<p>{}</p>").format(self.lead) if self.lead else "", _parts(self.parts)
+        )
+
+
+def _parts(parts) -> Markup:
+    return Markup("").join(
+        part.body()
+        if isinstance(part, Value)
+        else drawing(part, "")
+        if hasattr(part, "savefig")
+        else Markup("<p>{}</p>").format(part)
+        for part in parts
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Banner(Value):
+    """What every page says first: whose figures, of when, in what state, and whether they are made up."""
+
+    title: str
+    status: str = ""
+    meta: Mapping[str, str] = field(default_factory=dict)
+    simulated: bool = False
+    lang: str = "en"
+
+    def body(self) -> Markup:
+        note = Markup('<div class="simulated"><b>{}</b> {}</div>').format(
+            words.say("simulated", self.lang), words.say("simulated_more", self.lang)
+        )
+        meta = Markup("").join(Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(k, v) for k, v in self.meta.items())
+        return Markup('{}<div class="head"><h1>{} {}</h1><dl class="meta">{}</dl></div>').format(
+            note if self.simulated else "", self.title, chip(self.status), meta
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Page(Value):
+    """A whole page: title, status, parts."""
+
+    title: str
+    parts: Sequence[Any]
+    status: str = ""
+    meta: Mapping[str, str] | None = None
+    simulated: bool = False
+    lang: str = "en"
+
+    @property
+    def banner(self) -> Banner:
+        return Banner(self.title, self.status, self.meta or {}, self.simulated, self.lang)
+
+    def body(self) -> Markup:
+        return self.banner.body() + _parts(self.parts)
+
+    def html(self) -> str:
+        """A whole document: no outside address, no script."""
+        return document(self.title, self.banner.body(), _parts(self.parts), lang=self.lang)
+
+
+def document(title: str, header: Markup, main: Markup, *, footer: Markup | str = "", kind: str = "page", lang="en"):
+    """HTML of a page around its parts."""
+    return render("page.html.j2", title=title, header=header, main=main, footer=footer, kind=kind, lang=lang)
+
+
+def counts_of(assessment) -> tuple[int, int, dict[str, int]]:
+    """People in, people scored, and the others by reason."""
+    counts = assessment.counts
+    others = {**counts.get("excluded", {})}
+    for reason, n in counts.get("waiting", {}).items():
+        others[reason] = others.get(reason, 0) + n
+    return int(counts["in"]), int(counts["scored"]), others
+
+
+def control_totals(assessment) -> str:
+    """Whether everybody who came in is scored or accounted for."""
+    total, scored, others = counts_of(assessment)
+    rest = sum(others.values())
+    return f"{'yes' if total == scored + rest else 'no'}: {total} in = {scored} + {rest}"
+
+
+def banner(assessment, title: str = "", *, lang: str = "en") -> Banner:
+    """The banner of an assessment: the first output of a notebook."""
+    cycle = assessment.cycle
+    total, scored, _ = counts_of(assessment)
+    scheme = cycle.scheme
+    meta = {
+        "Quarter": f"{words.day(scheme.start)} to {words.day(scheme.end)}",
+        "Rated": f"{scored} of {total}",
+        "Control totals agree": control_totals(assessment),
+        "Seed": str(assessment.seed),
+    }
+    return Banner(title or f"Performance calibration, {cycle.id}", assessment.status, meta, cycle.simulated, lang)
+
+
+__all__ = [
+    "Banner",
+    "Callout",
+    "Chart",
+    "Figure",
+    "Page",
+    "Section",
+    "Sentences",
+    "Table",
+    "Value",
+    "banner",
+    "control_totals",
+    "counts_of",
+    "css",
+    "document",
+    "drawing",
+    "escape",
+    "render",
+]

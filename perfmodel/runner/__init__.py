@@ -1,0 +1,9 @@
+"""From a cycle to a published run: parameters, kernels, records, publication.
+
+papermill is loaded to execute only: a notebook's last cell imports this package too.
+"""
+
+from .record import done
+from .run import NOTEBOOKS, Progress, run, write_tables
+
+__all__ = ["NOTEBOOKS", "Progress", "done", "run", "write_tables"]

@@ -1,0 +1,188 @@
+"""From a folder that is being built to a run that is there: all of it or nothing.
+
+``.building-<run id>-<pid>/`` holds ``page/``, what will be published, and ``work/``, what will not. One
+rename publishes. Whoever builds holds a lock in it, so that what a killed run left is told from what
+another run is still making.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from html import escape
+from pathlib import Path
+from typing import IO, Any
+
+try:
+    import fcntl
+except ImportError:  # Windows: an open file cannot be removed there, which serves as the lock
+    fcntl = None  # type: ignore[assignment]
+
+from ..errors import RunError
+from .manifest import changes, read_manifest
+
+BUILDING, REPLACED = ".building-", ".replaced-"
+
+
+@contextmanager
+def building(out: Path, run_id: str) -> Iterator[Path]:
+    """An empty folder to build ``run_id`` in, as an absolute path: kernels work elsewhere. Gone afterwards."""
+    folder = out.absolute() / f"{BUILDING}{run_id}-{os.getpid()}"
+    folder.mkdir(mode=0o700)
+    with open(folder / "lock", "w") as lock:
+        _hold(lock)
+        try:
+            (folder / "work").mkdir()
+            (folder / "page").mkdir()
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def clear(out: Path) -> None:
+    """Remove what killed runs left in ``out``, and bring back a run that one had put aside to replace it."""
+    for folder in sorted(out.glob(f"{REPLACED}*")):
+        run = out / folder.name.removeprefix(REPLACED)
+        if run.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            os.replace(folder, run)
+    for folder in sorted(out.glob(f"{BUILDING}*")):
+        if not _is_held(folder / "lock"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _hold(lock: IO[str]) -> None:
+    if fcntl:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _is_held(path: Path) -> bool:
+    if fcntl is None:
+        return False
+    try:
+        with open(path) as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def publish(page: Path, run: Path, *, replace: bool = False) -> None:
+    """Make ``page`` the run folder ``run``, durable before it is visible.
+
+    With ``replace`` the run that is there is put aside first; ``clear`` brings it back if the
+    process dies between the two renames. Without, a run that is there stays: it is the same one.
+    """
+    page.chmod(0o777 & ~_umask())
+    _sync_all(page)
+    if replace and run.exists():
+        aside = run.with_name(REPLACED + run.name)
+        os.replace(run, aside)
+        os.replace(page, run)
+        shutil.rmtree(aside, ignore_errors=True)
+    else:
+        try:
+            os.rename(page, run)
+        except OSError:
+            if not (run / "manifest.json").exists():
+                raise
+    _sync(run.parent)
+
+
+def point_to(out: Path, run_id: str) -> Path:
+    """``out/index.html`` and ``out/latest`` name ``run_id`` as the newest run; the page to open."""
+    _replace(out / "latest", f"{run_id}\n")
+    runs = (read_manifest(path.parent) for path in sorted(out.glob("*/manifest.json")) if path.parent.name[0] != ".")
+    _replace(out / "index.html", front_page([run for run in runs if "finished" in run], run_id))
+    return out / "index.html"
+
+
+def verify(run: Path) -> None:
+    """Raise if a published run is no longer what was published."""
+    if damaged := changes(run):
+        more = f" and {len(damaged) - 3} more" if len(damaged) > 3 else ""
+        raise RunError(
+            f"{run.name} is published already, but was changed since: {', '.join(damaged[:3])}{more}. "
+            "Published runs never change; make it anew with --force."
+        )
+
+
+def front_page(manifests: list[Mapping[str, Any]], newest: str) -> str:
+    """The page above all runs of a cycle: the newest first, then the earlier ones."""
+    ordered = sorted(manifests, key=lambda m: (m["run_id"] == newest, m["finished"]), reverse=True)
+    cycle = escape(str(ordered[0]["cycle"]))
+    rows = ["".join(f"<td>{cell}</td>" for cell in _cells(m)) for m in ordered]
+    made_up = '<p class="sim">Simulated data: no person in it exists.</p>' if ordered[0]["simulated"] else ""
+    earlier = f"<h2>Earlier runs</h2><table>{HEAD}<tr>{'<tr>'.join(rows[1:])}</table>" if rows[1:] else ""
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>{cycle} · runs</title><style>{CSS}</style><main>{made_up}<h1>{cycle}</h1><p>The newest run. "
+        "A run is never changed once it is here; other input, scheme or parameters make another.</p>"
+        f"<table>{HEAD}<tr>{rows[0]}</table>{earlier}</main></html>\n"
+    )
+
+
+def _cells(m: Mapping[str, Any]) -> tuple[str, ...]:
+    run_id = escape(m["run_id"])
+    link = f'<a href="{run_id}/index.html">{run_id}</a>'
+    counts = f"{m['counts']['scored']} of {m['counts']['in']}"
+    return link, escape(m["finished"]), escape(m["status"]), counts, escape(_settings(m["parameters"]))
+
+
+HEAD = "<tr><th>Run<th>Finished (UTC)<th>Status<th>Scored<th>Asked for</tr>"
+CSS = (
+    "body{font:16px/1.5 system-ui,sans-serif;color:#1a1a1a;background:#fff;margin:0}main{max-width:60rem;margin:0 auto;"
+    "padding:2rem 1rem}table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.4rem .8rem .4rem 0;"
+    "border-bottom:1px solid #ddd;font-variant-numeric:tabular-nums}th{font-weight:600}"
+    ".sim{border:1px solid #999;padding:.4rem .8rem}a{color:#0b5394}"
+)
+
+
+def _settings(parameters: Mapping[str, Any]) -> str:
+    plain = [f"seed {parameters['seed']}", *(f"unit {u}" for u in parameters["units"])]
+    if parameters["lang"] != "en":
+        plain.append(str(parameters["lang"]))
+    chosen = {key: value for values in parameters["settings"].values() for key, value in values.items()}
+    plain += [f"{key} {json.dumps(value, ensure_ascii=False)}" for key, value in sorted(chosen.items())]
+    return ", ".join(plain)
+
+
+def _replace(path: Path, text: str) -> None:
+    draft = path.with_name(f".{path.name}-{os.getpid()}")
+    try:
+        with open(draft, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+    _sync(path.parent)
+
+
+def _sync_all(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        _sync(path)
+    _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    if path.is_dir() and os.name == "nt":
+        return
+    with suppress(PermissionError):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

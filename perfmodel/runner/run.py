@@ -1,0 +1,307 @@
+"""A run from cycle to page: check, compute once, notebooks, compare, publish."""
+
+import json
+import os
+import posixpath
+import re
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import RunError
+from . import manifest, publish
+from .execute import Job, Kernels, each_as_it_ends
+from .parameters import Notebook, UsageError, find_notebooks, parse_settings
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from ..cycle import Cycle
+    from ..io.cycle import History
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+RESTRICTED = "restricted/"  # tables whose name begins so go into a folder that only its owner may enter
+TIMEOUT = 600.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What the caller wants to hear while a run goes on: sentences, and steps of a known number."""
+
+    say: Callable[[str], None] = lambda text: None
+    steps: Callable[[int], Callable[[], None]] = lambda total: lambda: None
+
+
+def run(
+    source: str,
+    *,
+    out: str | Path | None = None,
+    notebooks: Iterable[str] = (),
+    settings: Iterable[str] = (),
+    units: Iterable[str] = (),
+    lang: str = "en",
+    seed: int = 1,
+    jobs: int | None = None,
+    timeout: float = TIMEOUT,
+    force: bool = False,
+    cycle: str | None = None,
+    scheme: str | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Check ``source``, run the notebooks on it and publish; the page to open.
+
+    A run that fails or is killed leaves what was published before untouched. The same input, scheme,
+    parameters and code are the same run: it is done once, unless ``force``.
+
+    Raises
+    ------
+    UsageError
+        For an unknown notebook, parameter or unit, before anything is computed.
+    DataError, SchemeError
+        If the cycle is refused.
+    RunError
+        If a notebook fails, dies, takes longer than ``timeout`` seconds, does not reach its last cell, or
+        reports other numbers than the run.
+    """
+    progress = progress or Progress()
+    books = find_notebooks(notebooks, NOTEBOOKS)
+    values = parse_settings(settings, books)
+    units = tuple(dict.fromkeys(units))
+    data, history = read(source, cycle, scheme)
+    known_units(units, data)
+
+    asked = {
+        "notebooks": [book.name for book in books],
+        "settings": {name: chosen for name, chosen in values.items() if chosen},
+        "units": list(units),
+        "lang": lang,
+        "seed": seed,
+    }
+    inputs = {name: digest for one in (data, *history) for name, digest in one_cycle(one).items()}
+    full = manifest.identity(inputs, asked, manifest.code_digest(book.path for book in books))
+    folder = Path(out) if out is not None else Path("reports") / re.sub(r"[^\w.-]|^\.+", "_", data.id)
+    folder.mkdir(parents=True, exist_ok=True)
+    publish.clear(folder)
+    run_id = _free_id(folder, full)
+    target = folder / run_id
+
+    if target.exists() and not force:
+        publish.verify(target)
+        progress.say(f"{run_id}: already done; --force does it again")
+        return publish.point_to(folder, run_id)
+
+    place = os.path.abspath(source) if os.path.exists(source) else source
+    plan = _plan(books, values, units, {"cycle": place, "seed": seed, "lang": lang})
+    tick = progress.steps(len(plan) + 1)
+    started = _now()
+    with publish.building(folder, run_id) as build:
+        page, work = build / "page", build / "work"
+        at_once = max(1, min(jobs or os.cpu_count() or 1, len(plan)))
+        from .. import report
+
+        try:
+            with Kernels(work, at_once=at_once, timeout=timeout) as kernels:
+                futures = {kernels.submit(job, page / f"{job.name}.ipynb"): job for job in plan}
+                assessment = assess(data, history, seed)
+                tables = assessment.tables()
+                digests = _write(tables, page)
+                tick()
+                records = {}
+                for job, found in each_as_it_ends(futures, tick):
+                    _same_numbers(job, found, digests)
+                    _tidy(page / f"{job.name}.ipynb")
+                    titled = _title(job, books, units)
+                    book = page / f"{job.name}.ipynb"
+                    report.export_html(
+                        book, book.with_suffix(".html"), title=titled, lang=lang, simulated=bool(data.simulated)
+                    )
+                    records[job.name] = {"title": titled, "tables": found["tables"]}
+        except RunError:
+            _keep_for_inspection(page, folder, plan, progress)
+            raise
+        if force and target.exists():
+            _same_as_published(target, page)
+
+        written = {
+            "run_id": run_id,
+            "digest": full,
+            "cycle": data.id,
+            "status": assessment.status,
+            "simulated": bool(data.simulated),
+            "started": started,
+            "finished": _now(),
+            "parameters": asked,
+            "counts": manifest.agreed(assessment.counts),
+            "warnings": manifest.warnings_of([*assessment.findings, *history.findings]),
+            "inputs": inputs,
+            "versions": manifest.versions(),
+            "notebooks": {job.name: records[job.name] for job in plan},
+        }
+        report.workbook(assessment, page / "pack.xlsx", manifest=written, lang=lang)
+        pages = [
+            {"name": name, "title": found["title"], "html": f"{name}.html", "ipynb": f"{name}.ipynb"}
+            for name, found in written["notebooks"].items()
+        ]
+        text = report.index_page(assessment, written, pages, lang=lang)
+        (page / "index.html").write_text(text, encoding="utf-8", newline="\n")
+        manifest.write_manifest(page, written)
+        publish.publish(page, target, replace=force)
+    shutil.rmtree(folder / FAILED, ignore_errors=True)
+    return publish.point_to(folder, run_id)
+
+
+def write_tables(
+    source: str, out: str | Path, *, seed: int = 1, cycle: str | None = None, scheme: str | None = None
+) -> dict[str, int]:
+    """The contract's tables of ``source`` as CSV files in ``out``, each replaced whole; rows by file name."""
+    data, history = read(source, cycle, scheme)
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    publish.clear(out)
+    assessment = assess(data, history, seed)
+    manifest.agreed(assessment.counts)
+    tables = assessment.tables()
+    with publish.building(out, "tables") as build:
+        _write(tables, build / "page", below="")
+        for name in tables:
+            target = out / f"{name}.csv"
+            if name.startswith(RESTRICTED):
+                _restricted(out)
+            os.replace(build / "page" / f"{name}.csv", target)
+    return {f"{name}.csv": len(frame) for name, frame in tables.items()}
+
+
+def read(source: str, cycle: str | None = None, scheme: str | None = None) -> "tuple[Cycle, History]":
+    """A checked cycle and the earlier quarters beside it."""
+    from ..io import read_cycle, read_history
+
+    return read_cycle(source, cycle=cycle, scheme=scheme), read_history(source)
+
+
+def assess(data: "Cycle", history: "History", seed: int) -> Any:
+    from ..assessment import assess
+
+    return assess(data, seed=seed, history=tuple(history))
+
+
+def one_cycle(data: "Cycle") -> dict[str, str]:
+    """Digests of a cycle's files by quarter and name; ``../2026Q2/x`` of 2026Q3 is 2026Q2's x."""
+    return {posixpath.normpath(f"{data.id}/{name}"): digest for name, digest in data.digests.items()}
+
+
+def known_units(units: tuple[str, ...], data: "Cycle") -> None:
+    there = sorted(set(data.employees["unit"]))
+    for unit in units:
+        if unit not in there:
+            near = get_close_matches(unit, there, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise UsageError(f"--unit {unit}: nobody in {data.id} is in such a unit.{hint} Known: {', '.join(there)}.")
+
+
+def _plan(
+    books: tuple[Notebook, ...], values: Mapping[str, dict], units: tuple[str, ...], given: Mapping[str, Any]
+) -> tuple[Job, ...]:
+    """One job a notebook; one a unit where the notebook takes a unit and several are asked for."""
+    jobs = []
+    for book in books:
+        known = {name: value for name, value in given.items() if name in book.parameters} | values[book.name]
+        if "unit" not in book.parameters or not units:
+            jobs.append(Job(book.name, book.path, known))
+        for unit in units if "unit" in book.parameters else ():
+            name = book.name if len(units) == 1 else book.name + re.sub(r"[^-\w.]", "_", f"-{unit}")
+            jobs.append(Job(name, book.path, {**known, "unit": unit}))
+    if len({job.name for job in jobs}) < len(jobs):
+        raise UsageError("Two units would share one file name; ask for them in two runs.")
+    return tuple(jobs)
+
+
+def _free_id(folder: Path, full: str) -> str:
+    """The shortest beginning of ``full`` that no other run in ``folder`` has."""
+    for blocks in range(3, 17):
+        run_id = manifest.short(full, blocks)
+        there = folder / run_id / "manifest.json"
+        if not there.exists() or manifest.read_manifest(there.parent).get("digest") == full:
+            return run_id
+    raise AssertionError("two different digests are equal")
+
+
+def _write(tables: "Mapping[str, DataFrame]", page: Path, below: str = "tables/") -> dict[str, str]:
+    """Write each table below ``page``; {name: digest of the file}."""
+    from ..io import csv_bytes
+
+    digests = {}
+    for name, frame in tables.items():
+        if name.startswith(RESTRICTED):
+            _restricted(page)
+            path = page / f"{name}.csv"
+        else:
+            path = page / f"{below}{name}.csv"
+            path.parent.mkdir(exist_ok=True)
+        data = csv_bytes(frame)
+        path.write_bytes(data)
+        digests[name] = manifest.sha256(data)
+    return digests
+
+
+def _restricted(page: Path) -> None:
+    (page / RESTRICTED).mkdir(exist_ok=True)
+    (page / RESTRICTED).chmod(0o700)
+
+
+def _same_numbers(job: Job, found: Mapping[str, Any], digests: Mapping[str, str]) -> None:
+    for table, digest in found["tables"].items():
+        if table not in digests:
+            raise RunError(f"{job.name} reports a table {table!r}, which a run does not have. Name one that it has.")
+        if digest != digests[table]:
+            raise RunError(
+                f"{job.name} computed other numbers than the run in table {table}, so its page would contradict "
+                "the tables beside it. Let the notebook take seed and history as the run does."
+            )
+
+
+def _same_as_published(target: Path, page: Path) -> None:
+    before, now = (manifest.digests_below(place / "tables") for place in (target, page))
+    if changed := sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name)):
+        if manifest.changes(target):
+            return  # the published run was damaged: this is its repair
+        raise RunError(
+            f"Done again, the run gives other numbers in {', '.join(changed)} for the same input, parameters and code. "
+            "The published run stays. Please report this: a result must not depend on when or where it is computed."
+        )
+
+
+def _tidy(path: Path) -> None:
+    """Take out of an executed notebook what differs at each execution: times, and papermill's paths."""
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    notebook["metadata"].pop("papermill", None)
+    for cell in notebook["cells"]:
+        for key in ("papermill", "execution"):
+            cell["metadata"].pop(key, None)
+    path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
+
+
+FAILED = ".failed"
+
+
+def _keep_for_inspection(page: Path, folder: Path, plan: Iterable[Job], progress: Progress) -> None:
+    """Leave the notebooks as far as they came where their author can open them; never among the runs."""
+    kept = folder / FAILED
+    shutil.rmtree(kept, ignore_errors=True)
+    kept.mkdir(mode=0o700)
+    for job in plan:
+        if (page / f"{job.name}.ipynb").exists():
+            shutil.copy(page / f"{job.name}.ipynb", kept)
+    progress.say(f"The notebooks as far as they came: {kept}")
+
+
+def _title(job: Job, books: Iterable[Notebook], units: tuple[str, ...]) -> str:
+    title = next(book.title for book in books if book.path == job.notebook)
+    return f"{title} · {job.values['unit']}" if units and job.values.get("unit") else title
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")

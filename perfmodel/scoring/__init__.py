@@ -1,0 +1,19 @@
+"""From results and ratings to points, scores and grades, by the scheme's own arithmetic."""
+
+from ..grades import cap_grades, grade_of
+from .rules import RULES, attainment
+from .score import item_scores, kpi_table, rescore, score, total
+from .scorecards import scorecards
+
+__all__ = [
+    "RULES",
+    "attainment",
+    "cap_grades",
+    "grade_of",
+    "item_scores",
+    "kpi_table",
+    "rescore",
+    "score",
+    "scorecards",
+    "total",
+]

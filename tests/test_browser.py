@@ -1,0 +1,84 @@
+"""Pages as a reader sees them: nothing fetched, no error, links that lead, one printed page, a phone's width."""
+
+import pytest
+from report_sample import EVIL, sample
+
+from perfmodel import report
+
+pytestmark = pytest.mark.browser
+# What a reader who hears the page is told of each chart.
+NAMES = """[...document.querySelectorAll('svg[role=img]')].map(s => s.getAttribute('aria-label') ||
+    (s.getAttribute('aria-labelledby') || '').split(' ').map(i => document.getElementById(i)?.textContent).join(' '))"""
+PAGES = ("unit", "company", "index", "notebook")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    from test_report import executed_notebook
+
+    place = tmp_path_factory.mktemp("pages")
+    assessment = sample(names=["Ana", EVIL])
+    (place / "unit.html").write_text(report.calibration_report(assessment, "U01").html(), encoding="utf-8")
+    (place / "company.html").write_text(report.calibration_report(assessment).html(), encoding="utf-8")
+    (place / "index.html").write_text(report.index_page(assessment), encoding="utf-8")
+    report.export_html(executed_notebook(place, assessment), place / "notebook.html", title="Raters")
+    return place
+
+
+@pytest.fixture
+def opened(chromium, folder):
+    """Open a page of the folder and keep everything it asked for or complained of."""
+
+    def go(name, width=1440, media="screen"):
+        page = chromium(viewport={"width": width, "height": 900})
+        page.said, page.asked = [], []
+        page.on("console", lambda message: page.said.append(message.text))
+        page.on("pageerror", lambda error: page.said.append(str(error)))
+        page.on("dialog", lambda dialog: (page.said.append(dialog.message), dialog.dismiss()))
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.emulate_media(media=media)
+        page.goto((folder / f"{name}.html").as_uri())
+        return page
+
+    return go
+
+
+def test_pages_open_without_an_error_and_ask_for_nothing_but_themselves(opened):
+    for name in PAGES:
+        page = opened(name)
+        assert page.said == [], name
+        assert [url for url in page.asked if not url.startswith("data:")] == [page.url], name
+        assert page.locator("h1").count() == 1, name
+        heard = page.evaluate(NAMES)
+        assert heard and all(len(text) > 15 and "undefined" not in text for text in heard), name
+        if name == "unit":
+            assert page.get_by_text(EVIL).first.is_visible()
+
+
+def test_pages_read_on_a_phone_without_sideways_scroll(opened):
+    for name in PAGES:
+        assert opened(name, width=390).evaluate("document.documentElement.scrollWidth") <= 390, name
+
+
+def test_an_id_opens_the_row_it_came_from(opened):
+    page = opened("unit")
+    link = page.locator(".disc tbody th a").first
+    target = link.get_attribute("href")
+    link.click()
+    row = page.locator(f"tr{target}")
+    assert page.url.endswith(target) and row.is_visible()
+    assert row.evaluate("r => getComputedStyle(r).backgroundColor") == "rgb(253, 242, 233)"
+
+
+def test_a_unit_prints_on_one_landscape_page(opened):
+    page = opened("unit", media="print")
+    pdf = page.pdf(prefer_css_page_size=True, print_background=True)
+    assert b"/Count 1" in pdf and b"/Count 2" not in pdf
+
+
+def test_code_of_a_notebook_opens_without_a_script(opened):
+    page = opened("notebook")
+    code = page.locator("details.code").first
+    assert not code.locator("pre").is_visible()
+    code.locator("summary").click()
+    assert code.locator("pre").is_visible()
