@@ -95,7 +95,8 @@ def _pools(small: list[str], sizes: Mapping[str, int], pool_to: int) -> dict[str
             pools.append([])
         pools[-1].append(unit)
     if len(pools) > 1 and sum(sizes[u] for u in pools[-1]) < pool_to:
-        pools[-2] += pools.pop()
+        rest = pools.pop()
+        pools[-1].extend(rest)
     return {"pooled: " + " + ".join(members): members for members in pools if len(members) > 1}
 
 

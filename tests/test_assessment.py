@@ -1,0 +1,126 @@
+"""The sample quarter through every method: what must hold between the tables, and what is known of its truth."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import perfmodel as pm
+from perfmodel.tables import OUTPUTS, columns_of
+
+DATA = Path(__file__).parents[1] / "data"
+
+
+@pytest.fixture(scope="module")
+def quarter():
+    return pm.assess(DATA / "2026Q3")
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_a_table_has_the_contracts_columns_unique_keys_and_rows(quarter, name):
+    table, key = getattr(quarter, name), list(OUTPUTS[name][0])
+    assert list(table) == columns_of(name, quarter.grades)
+    assert len(table) and not table.duplicated(key).any()
+    assert table.equals(table.reset_index(drop=True))
+
+
+def test_everyone_who_comes_in_goes_out_once(quarter):
+    counts = quarter.counts
+    others = sum(counts["excluded"].values()) + sum(counts["waiting"].values())
+    assert counts["in"] == 240 == counts["scored"] + others == len(quarter.scores)
+    empty = quarter.scores[quarter.scores.score_raw.isna()]
+    assert len(empty) == others and empty.reason.ne("").all()
+
+
+def test_points_add_up_to_the_score(quarter):
+    shares = quarter.day_shares.reindex(pd.MultiIndex.from_frame(quarter.kpi_scores[["employee_id", "scorecard"]]))
+    totals = quarter.totals.set_index("employee_id")
+    for step in ("raw", "adjusted"):
+        points = (quarter.kpi_scores[f"points_{step}"] * shares.to_numpy()).groupby(quarter.kpi_scores.employee_id)
+        whole = points.sum() + totals.bonus - totals.deduction
+        apart = (whole - totals[f"score_{step}"])[totals.status.eq("scored")]
+        assert len(apart) == 228 and apart.abs().max() < 1e-9
+
+
+def test_chances_sum_to_one_and_the_stay_is_the_chance_of_the_proposed_grade(quarter):
+    table = quarter.scores
+    chances = table[[f"p_{g}" for g in quarter.grades]]
+    known = table.p_stay.notna()
+    assert chances[known].sum(axis=1).sub(1).abs().max() < 1e-9
+    assert chances[~known].isna().all(axis=None)
+    stay = [row[f"p_{row['grade_proposed']}"] for row in table[known].to_dict("records")]
+    assert np.allclose(stay, table.p_stay[known])
+    left = table.score_raw.notna() & ~known
+    assert table.reason[left].str.contains("left alone").all() and left.sum() == 17
+
+
+def test_shares_of_weights_sum_to_one_and_speak_of_the_proposed_grade(quarter):
+    table = quarter.weight_grades
+    assert table[[f"w_{g}" for g in quarter.grades]].sum(axis=1).sub(1).abs().max() < 1e-9
+    grades = quarter.scores.set_index("employee_id").grade_proposed
+    assert (table.grade == table.employee_id.map(grades)).all()
+    # Everyone with a score is there, or named with the reason why not.
+    scored = set(quarter.scores.employee_id[quarter.scores.score_raw.notna()])
+    assert scored == set(table.employee_id) | set(quarter.not_simulated.employee_id)
+
+
+def test_proposals_stay_within_the_limit_and_move_toward_the_adjusted_score(quarter):
+    table = quarter.scores.dropna(subset="score_raw")
+    moved, wanted = table.score_proposed - table.score_raw, table.score_adjusted - table.score_raw
+    assert moved.abs().max() <= 5 + 1e-9 and (moved * wanted >= 0).all() and (moved.abs() <= wanted.abs() + 1e-9).all()
+    assert (table.moved_by[moved.abs() < 1e-12] == "").all() and (table.moved_by[moved.abs() > 1e-9] != "").all()
+
+
+def test_the_agenda_puts_lower_grades_first_then_pay_then_the_least_certain(quarter):
+    table = quarter.discussion.merge(quarter.scores[["employee_id", "p_stay"]], on="employee_id")
+    people = table.groupby(["unit", "employee_id"], as_index=False).agg(
+        rank=("rank", "first"), ranks=("rank", "nunique"), priority=("priority", "min"), p=("p_stay", "first")
+    )
+    assert people.ranks.eq(1).all()
+    for _, unit in people.sort_values(["unit", "rank"]).groupby("unit"):
+        assert unit["rank"].tolist() == list(range(1, len(unit) + 1))
+        order = list(zip(unit.priority, unit.p.fillna(0), unit.employee_id, strict=True))
+        assert order == sorted(order)
+
+
+def test_the_planted_severities_are_found(quarter):
+    """Simulated: 30 raters, of whom those that share people with others are placed, the others left alone."""
+    planted = pd.read_csv(DATA / "truth" / "2026Q3" / "raters.csv", dtype={"rater_id": str}).set_index("rater_id")
+    found = quarter.raters.set_index("rater_id").join(planted[["severity"]].rename(columns={"severity": "planted"}))
+    placed = found.dropna(subset="severity")
+    placed = placed.assign(planted=placed.planted - placed.groupby("component").planted.transform("mean"))
+    assert len(found) >= 30 and len(placed) >= 25
+    assert placed.severity.corr(placed.planted) > 0.9
+    covered = placed.planted.between(placed.lower, placed.upper).mean()
+    # 90 % intervals, 28 raters: fewer than 21 inside has a chance of .6 % if the level holds.
+    assert covered > 0.75
+    assert found.reason[found.severity.isna()].ne("").all()
+
+
+def test_every_quarter_shows_every_grade_and_mostly_b():
+    for folder in sorted(DATA.glob("20*")):
+        cycle = pm.read_cycle(folder)
+        quarter = pm.assess(cycle, history=())
+        grades = quarter.proposals.grade_proposed.replace("", np.nan).value_counts(normalize=True)
+        assert set(grades.index) == set("SABCD"), folder.name
+        assert grades.idxmax() == "B" and grades["B"] > 0.4, folder.name
+
+
+def test_the_same_input_gives_the_same_tables_and_another_seed_only_moves_what_is_drawn():
+    first, second, other = (pm.assess(DATA / "2026Q3", seed=seed) for seed in (1, 1, 2))
+    for name in ("scores", "weight_grades", "discussion"):
+        assert getattr(first, name).to_csv() == getattr(second, name).to_csv()
+    fixed = ["score_raw", "score_adjusted", "score_proposed", "grade_proposed"]
+    assert first.scores[fixed].equals(other.scores[fixed]) and not first.scores.p_stay.equals(other.scores.p_stay)
+    # 4,000 draws: a standard error of at most .008 each, so .05 apart would be more than four of the difference.
+    assert (first.scores.p_stay - other.scores.p_stay).abs().max() < 0.05
+
+
+def test_history_feeds_the_list_and_corrects_no_score():
+    cycle = pm.read_cycle(DATA / "2026Q3")
+    alone, after = pm.assess(cycle, history=()), pm.assess(DATA / "2026Q3")
+    assert [c.id for c in after.history] == ["2026Q1", "2026Q2"]
+    assert alone.scores.equals(after.scores)
+    assert not alone.discussion.flag.isin(["repeated_low", "two_level_jump"]).any()
+    assert after.discussion.flag.isin(["repeated_low"]).any()
