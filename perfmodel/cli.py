@@ -91,9 +91,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--design", choices=["nested", "linked"], help="who rates whom: within units alone, or across them")
     p.add_argument("--force", action="store_true", help="overwrite files that differ")
 
-    p = verb("example", example, "real data to repeat: InstEval as a cycle, USJudgeRatings as points")
+    p = verb("example", example, "real data, written and computed: InstEval as a cycle, USJudgeRatings as points")
     p.add_argument("name", choices=["insteval", "usjudge"])
-    p.add_argument("dir", metavar="DIR", nargs="?", help="where to write (default: examples/NAME)")
+    p.add_argument("dir", metavar="DIR", nargs="?", help="where to write (default reports/examples/NAME)")
     p.add_argument("--force", action="store_true", help="overwrite files that differ")
 
     p = verb("bench", bench, "time the program beside its peers; prints ratios")
@@ -164,14 +164,20 @@ def sample(a) -> int:
 def example(a) -> int:
     from . import examples
 
-    place = a.dir or os.path.join("examples", a.name)
-    if a.name == "insteval":
-        write_files(place, examples.insteval_files(), force=a.force)
-        say(f"lme4's InstEval as a cycle. Next: perfmodel tables {place} --out {place}-tables")
-    else:
+    place = a.dir or os.path.join("reports", "examples", a.name)
+    if a.name == "usjudge":
         write_files(place, examples.usjudge_files(), force=a.force)
         say("USJudgeRatings as points, and what every choice of weights makes of them")
-    print(place)
+        print(place)
+        return OK
+    from .runner import write_tables
+
+    write_files(place, examples.insteval_files(), force=a.force)
+    say(f"{place}: lme4's InstEval as a cycle, real ratings; now its tables")
+    found = f"{place}-tables"
+    write_tables(place, found)
+    print(examples.insteval_sentence())
+    print(found)
     return OK
 
 

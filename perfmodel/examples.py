@@ -135,6 +135,18 @@ def insteval_files() -> dict[str, bytes]:
     }
 
 
+def insteval_sentence() -> str:
+    """Standard deviations (rating points) of the model that lme4 writes ``y ~ 1 + (1 | s) + (1 | d)``, by REML."""
+    from .raters import fit_severity
+
+    fit = fit_severity(insteval_ratings())
+    student, lecturer, residual = (fit.variances[name] ** 0.5 for name in ("rater", "employee", "residual"))
+    return (
+        f"standard deviations: students {student:.5f}, lecturers {lecturer:.5f}, residual {residual:.5f}; "
+        f"-2 REML log-likelihood {fit.criterion:.3f}"
+    )
+
+
 def usjudge_points() -> pd.DataFrame:
     """Lawyers' ratings of 43 judges on 12 attributes (USJudgeRatings), times ten: points of 100.
 

@@ -1,5 +1,6 @@
 """Real data: InstEval as a cycle, USJudgeRatings as points."""
 
+import re
 import sys
 
 import numpy as np
@@ -34,6 +35,13 @@ def test_insteval_is_a_cycle_without_an_error(tmp_path):
     assert len(cycle.ratings) == 73_421
     assert len(cycle.employees) == 1_128
     assert not cycle.simulated
+
+
+def test_insteval_has_the_variances_that_lme4_finds():
+    # lme4 1.1's fit of y ~ 1 + (1 | s) + (1 | d): near .33, .52 and 1.18; exact values of this fit are in test_raters.
+    said = examples.insteval_sentence()
+    students, lecturers, residual = (float(x) for x in re.findall(r"[a-z] (\d\.\d+)", said))
+    assert (students, lecturers, residual) == pytest.approx((0.33, 0.52, 1.18), abs=0.006)
 
 
 def test_usjudge_points_are_ten_times_the_ratings():

@@ -279,3 +279,12 @@ def test_components_and_their_weakest_link():
     assert bridges(np.array([0, 1]), np.array([0, 0])) == 1
     # The path a - x - b has Laplacian eigenvalues 0, 1, 3.
     assert algebraic_connectivity(np.array([0, 1]), np.array([0, 0])) == pytest.approx(1.0, abs=1e-6)
+
+
+def test_a_table_read_without_care_for_empty_cells_gives_the_same_fit_and_an_absent_id_is_refused():
+    ratings, _ = simulate_ratings("linked", n_raters=6, n_employees=30, seed=5)
+    plain = pm.fit_severity(ratings)
+    loose = pm.fit_severity(ratings.assign(scorecard=np.nan, blind=np.nan))
+    assert loose.raters.equals(plain.raters) and loose.adjusted_ratings.equals(plain.adjusted_ratings)
+    with pytest.raises(DataError, match="no rater_id"):
+        pm.fit_severity(ratings.assign(rater_id=ratings.rater_id.where(ratings.index > 0)))

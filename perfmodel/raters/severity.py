@@ -187,7 +187,10 @@ def _checked(ratings: pd.DataFrame, scale: tuple[float, float] | None) -> pd.Dat
     for column, value in (("scorecard", ""), ("kpi", "rating"), ("role", "rater"), ("blind", True)):
         if column not in table:
             table[column] = value
+    table["scorecard"] = table["scorecard"].astype(object).where(table["scorecard"].notna(), "")  # one has no name
     for column in ("rater_id", "employee_id", "scorecard", "kpi", "role"):
+        if (empty := table[column].isna()).any():
+            raise DataError(f"{empty.sum()} ratings have no {column}: whose they are cannot be guessed.")
         table[column] = table[column].astype(str).astype(object)
     seen = table["blind"].map({False: True, "no": True, "False": True}).astype("boolean").fillna(False)
     table["seen"] = seen.to_numpy(bool)

@@ -1,0 +1,59 @@
+"""Every command and every block of Python in the README works as it is written there."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
+COMMANDS = [line for kind, text in BLOCKS if kind == "sh" for line in text.splitlines()]
+ENTRY = {"perfmodel": ["-m", "perfmodel"], "papermill": ["-m", "papermill"]}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder that looks like the repository and takes what the commands write."""
+    place = tmp_path_factory.mktemp("readme")
+    (place / "reports").mkdir()
+    for name in ("data", "notebooks", "run"):
+        (place / name).symlink_to(ROOT / name)
+    return place
+
+
+# In the order of the README, in one folder: one reads what another wrote. `./run pytest` is what runs this.
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c != "./run pytest"])
+def test_a_command(place, command):
+    first, program, *rest = shlex.split(command)
+    assert first == "./run"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(
+        [sys.executable, *ENTRY[program], *rest], cwd=place, env=environment, capture_output=True, text=True
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    if program == "perfmodel" and rest[0] != "check":
+        assert (place / ended.stdout.splitlines()[-1].split(": ")[0]).exists()
+
+
+@pytest.mark.parametrize("text", [text for kind, text in BLOCKS if kind == "python"])
+def test_a_block_of_python(text, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    names: dict = {}
+    exec(compile(text, "README.md", "exec"), names)
+    assert "pm" in names
+
+
+def test_the_test_command_and_the_main_command_stand_there_as_typed():
+    assert {"./run pytest", "./run perfmodel run data/2026Q3"} <= set(COMMANDS)
+
+
+def test_files_and_notebooks_named_exist_and_none_is_left_out():
+    for target in re.findall(r"\]\(([^)#:]+)\)", README) + re.findall(r"`((?:perfmodel|tests|data)/[\w./]*)`", README):
+        assert (ROOT / target).exists(), target
+    named = set(re.findall(r"`(\d\d_\w+)`", README))
+    assert named == {p.stem for p in (ROOT / "notebooks").glob("*.ipynb")}
