@@ -33,12 +33,13 @@ class Assessment:
     """Everything perfmodel says of one cycle.
 
     ``history`` holds earlier quarters, oldest first: they feed the discussion list and never correct
-    a score. ``seed`` fixes every draw.
+    a score; ``history_findings`` names those that could not be read. ``seed`` fixes every draw.
     """
 
     cycle: Cycle
     seed: int = 1
     history: tuple[Cycle, ...] = ()
+    history_findings: tuple[Finding, ...] = ()
 
     def __repr__(self) -> str:
         counts = self.counts
@@ -52,7 +53,7 @@ class Assessment:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What the reading of this quarter and of the earlier ones found."""
-        return self.cycle.findings
+        return (*self.cycle.findings, *self.history_findings)
 
     @cached_property
     def severity(self) -> SeverityFit:
@@ -313,4 +314,5 @@ def assess(cycle: Cycle | str | PathLike, *, seed: int = 1, history: Sequence[Cy
     if not isinstance(cycle, Cycle):
         source, cycle = cycle, read_cycle(cycle)
         history = read_history(source) if history is None else history
-    return Assessment(cycle, seed, tuple(history or ()))
+    history = () if history is None else history
+    return Assessment(cycle, seed, tuple(history), tuple(getattr(history, "findings", ())))

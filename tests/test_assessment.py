@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from small_cycle import write_small
 
 import perfmodel as pm
 from perfmodel.tables import OUTPUTS, columns_of
@@ -124,3 +125,11 @@ def test_history_feeds_the_list_and_corrects_no_score():
     assert alone.scores.equals(after.scores)
     assert not alone.discussion.flag.isin(["repeated_low", "two_level_jump"]).any()
     assert after.discussion.flag.isin(["repeated_low"]).any()
+
+
+def test_an_earlier_quarter_that_cannot_be_read_is_named_among_the_findings(tmp_path):
+    write_small(tmp_path / "2026Q2", "2026Q2")
+    (tmp_path / "2026Q2" / "results.csv").write_text("nothing here")
+    quarter = pm.assess(write_small(tmp_path / "2026Q3"))
+    assert quarter.history == () and [f.level for f in quarter.findings] == ["warning"]
+    assert "2026Q2" in quarter.findings[0].file + quarter.findings[0].message

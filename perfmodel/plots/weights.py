@@ -129,9 +129,9 @@ def importance(weight_importance: pd.DataFrame, *, width: float = 7.2) -> Chart:
         return empty("Importance cannot be told: too few complete scores, or scores that do not vary.", width)
     if "profile" in rows and rows["profile"].nunique() > 1:
         rows = rows[rows["profile"] == rows["profile"].iloc[0]]
-    share = rows["importance_share"].astype(float)
-    scale = 100.0 if share.abs().max() <= 1.0001 else 1.0
-    rows = rows.assign(share=share * scale).iloc[np.argsort(-rows["weight_nominal"].to_numpy(float), kind="stable")]
+    rows = rows.assign(share=100 * rows["importance_share"].astype(float)).iloc[
+        np.argsort(-rows["weight_nominal"].to_numpy(float), kind="stable")
+    ]
     left = 0.15 + 0.074 * rows["kpi"].str.len().max()
     chart, ax = panel(width, 0.3 + 0.26 * len(rows) + 0.45, left=left, right=0.95, top=0.3, bottom=0.45)
     for y, row in enumerate(rows_of(rows)):

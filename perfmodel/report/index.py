@@ -230,7 +230,7 @@ def _needs(view: View, units: list[dict[str, Any]]) -> list[dict[str, Any]]:
             cost > budget,
         )
     warnings = pd.Series(
-        [f.code for f in getattr(view.assessment, "findings", view.assessment.cycle.findings) if f.level == "warning"],
+        [f.code for f in view.assessment.findings if f.level == "warning"],
         dtype=str,
     )
     for code, n in warnings.value_counts().sort_index().items():

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ class Kernels:
 
     def __enter__(self) -> "Kernels":
         # papermill first, in one thread: two that import it at once can see it half made.
-        import papermill  # noqa: F401
+        import_module("papermill")
 
         # What they would tell the log, a RunError tells the user: in words, once, without output of a cell.
         for name in ("papermill", "traitlets", "asyncio"):
@@ -211,10 +212,12 @@ def _kernel(job: Job, work: Path, token: str, said: Any, unwanted: Callable[[], 
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     }
 
-    class Quiet(AsyncKernelManager):
-        async def start_kernel(self, **kw: Any) -> None:  # type: ignore[override]
+    manager: Any = AsyncKernelManager  # its start_kernel is declared with the type of the blocking one
+
+    class Quiet(manager):
+        async def start_kernel(self, *args: Any, **kw: Any) -> None:
             folder = str(job.notebook.parent)
-            await self._async_start_kernel(**{**kw, "cwd": folder, "env": environment, "stderr": said})
+            await self._async_start_kernel(*args, **{**kw, "cwd": folder, "env": environment, "stderr": said})
             if unwanted():
                 end(self)
 

@@ -5,23 +5,20 @@ rename publishes. Whoever builds holds a lock in it, so that what a killed run l
 another run is still making.
 """
 
-import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from html import escape
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
-
-try:
-    import fcntl
-except ImportError:  # Windows: an open file cannot be removed there, which serves as the lock
-    fcntl = None  # type: ignore[assignment]
 
 from ..errors import RunError
 from .manifest import changes, read_manifest
 
+# Windows has none: an open file cannot be removed there, which serves as the lock.
+fcntl: Any = import_module("fcntl") if find_spec("fcntl") else None
 BUILDING, REPLACED = ".building-", ".replaced-"
 
 
@@ -96,9 +93,11 @@ def publish(page: Path, run: Path, *, replace: bool = False) -> None:
 
 def point_to(out: Path, run_id: str) -> Path:
     """``out/index.html`` and ``out/latest`` name ``run_id`` as the newest run; the page to open."""
+    from ..report.runs import runs_page
+
     _replace(out / "latest", f"{run_id}\n")
     runs = (read_manifest(path.parent) for path in sorted(out.glob("*/manifest.json")) if path.parent.name[0] != ".")
-    _replace(out / "index.html", front_page([run for run in runs if "finished" in run], run_id))
+    _replace(out / "index.html", runs_page([run for run in runs if "finished" in run], run_id))
     return out / "index.html"
 
 
@@ -110,46 +109,6 @@ def verify(run: Path) -> None:
             f"{run.name} is published already, but was changed since: {', '.join(damaged[:3])}{more}. "
             "Published runs never change; make it anew with --force."
         )
-
-
-def front_page(manifests: list[Mapping[str, Any]], newest: str) -> str:
-    """The page above all runs of a cycle: the newest first, then the earlier ones."""
-    ordered = sorted(manifests, key=lambda m: (m["run_id"] == newest, m["finished"]), reverse=True)
-    cycle = escape(str(ordered[0]["cycle"]))
-    rows = ["".join(f"<td>{cell}</td>" for cell in _cells(m)) for m in ordered]
-    made_up = '<p class="sim">Simulated data: no person in it exists.</p>' if ordered[0]["simulated"] else ""
-    earlier = f"<h2>Earlier runs</h2><table>{HEAD}<tr>{'<tr>'.join(rows[1:])}</table>" if rows[1:] else ""
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>{cycle} · runs</title><style>{CSS}</style><main>{made_up}<h1>{cycle}</h1><p>The newest run. "
-        "A run is never changed once it is here; other input, scheme or parameters make another.</p>"
-        f"<table>{HEAD}<tr>{rows[0]}</table>{earlier}</main></html>\n"
-    )
-
-
-def _cells(m: Mapping[str, Any]) -> tuple[str, ...]:
-    run_id = escape(m["run_id"])
-    link = f'<a href="{run_id}/index.html">{run_id}</a>'
-    counts = f"{m['counts']['scored']} of {m['counts']['in']}"
-    return link, escape(m["finished"]), escape(m["status"]), counts, escape(_settings(m["parameters"]))
-
-
-HEAD = "<tr><th>Run<th>Finished (UTC)<th>Status<th>Scored<th>Asked for</tr>"
-CSS = (
-    "body{font:16px/1.5 system-ui,sans-serif;color:#1a1a1a;background:#fff;margin:0}main{max-width:60rem;margin:0 auto;"
-    "padding:2rem 1rem}table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.4rem .8rem .4rem 0;"
-    "border-bottom:1px solid #ddd;font-variant-numeric:tabular-nums}th{font-weight:600}"
-    ".sim{border:1px solid #999;padding:.4rem .8rem}a{color:#0b5394}"
-)
-
-
-def _settings(parameters: Mapping[str, Any]) -> str:
-    plain = [f"seed {parameters['seed']}", *(f"unit {u}" for u in parameters["units"])]
-    if parameters["lang"] != "en":
-        plain.append(str(parameters["lang"]))
-    chosen = {key: value for values in parameters["settings"].values() for key, value in values.items()}
-    plain += [f"{key} {json.dumps(value, ensure_ascii=False)}" for key, value in sorted(chosen.items())]
-    return ", ".join(plain)
 
 
 def _replace(path: Path, text: str) -> None:

@@ -136,7 +136,7 @@ def run(
             "finished": _now(),
             "parameters": asked,
             "counts": manifest.agreed(assessment.counts),
-            "warnings": manifest.warnings_of([*assessment.findings, *history.findings]),
+            "warnings": manifest.warnings_of(assessment.findings),
             "inputs": inputs,
             "versions": manifest.versions(),
             "notebooks": {job.name: records[job.name] for job in plan},
@@ -185,7 +185,7 @@ def read(source: str, cycle: str | None = None, scheme: str | None = None) -> "t
 def assess(data: "Cycle", history: "History", seed: int) -> Any:
     from ..assessment import assess
 
-    return assess(data, seed=seed, history=tuple(history))
+    return assess(data, seed=seed, history=history)
 
 
 def one_cycle(data: "Cycle") -> dict[str, str]:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import SchemeError
+from ..space import WeightSpace
 
 DIRECTIONS = ("higher", "lower")
 KINDS = ("measured", "rated", "milestone", "mixed")
@@ -404,10 +405,8 @@ class Scheme:
         profile = self.profile(profile_id)
         return {c: (profile.category_ranges[c], dict(profile.kpi_ranges[c])) for c in profile.categories}
 
-    def weight_space(self, profile_id: str):
+    def weight_space(self, profile_id: str) -> WeightSpace:
         """Every permitted choice of weights of a profile, in percent."""
-        from ..space import WeightSpace
-
         return WeightSpace.tree(self.ranges(profile_id))
 
     def not_smart(self) -> dict[str, tuple[str, ...]]:

@@ -1,0 +1,41 @@
+"""The page above all runs of a cycle: the newest first, then the earlier ones."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from markupsafe import Markup
+
+from .page import document, render
+
+
+def runs_page(manifests: Iterable[Mapping[str, Any]], newest: str) -> str:
+    """A whole HTML document that links every run, from their manifests; ``newest`` is a run id."""
+    ordered = sorted(manifests, key=lambda m: (m["run_id"] == newest, m["finished"]), reverse=True)
+    first = ordered[0]
+    head = render(
+        "head.html.j2", title=first["cycle"], status=first["status"], meta={}, simulated=first["simulated"], level=1
+    )
+    rows = [
+        {
+            "run_id": m["run_id"],
+            "finished": m["finished"],
+            "status": m["status"],
+            "scored": f"{m['counts']['scored']} of {m['counts']['in']}",
+            "parts": len(m["notebooks"]),
+            "asked": _asked(m["parameters"]),
+        }
+        for m in ordered
+    ]
+    main = render("runs.html.j2", newest=rows[:1], earlier=rows[1:])
+    return document(f"{first['cycle']}, runs", Markup(head), Markup(main), kind="index runs")
+
+
+def _asked(parameters: Mapping[str, Any]) -> str:
+    """What was asked for, in the words of the command line."""
+    plain = [f"seed {parameters['seed']}", *(f"unit {unit}" for unit in parameters["units"])]
+    if parameters["lang"] != "en":
+        plain.append(str(parameters["lang"]))
+    chosen = {key: value for values in parameters["settings"].values() for key, value in values.items()}
+    plain += [f"{key} {json.dumps(value, ensure_ascii=False)}" for key, value in sorted(chosen.items())]
+    return ", ".join(plain)
