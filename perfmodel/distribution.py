@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 from .scheme import Scheme
-from .tables import STAGES
+from .tables import COMPANY, POOLED, STAGES
 
-COMPANY = "company"
 WITHIN, OUTSIDE, NOT_TESTED = "within chance", "outside chance", "not tested"
 
 
@@ -97,7 +96,7 @@ def _pools(small: list[str], sizes: Mapping[str, int], pool_to: int) -> dict[str
     if len(pools) > 1 and sum(sizes[u] for u in pools[-1]) < pool_to:
         rest = pools.pop()
         pools[-1].extend(rest)
-    return {"pooled: " + " + ".join(members): members for members in pools if len(members) > 1}
+    return {POOLED + " + ".join(members): members for members in pools if len(members) > 1}
 
 
 def chance_band(n: int, share: float, level: float) -> tuple[int, int]:

@@ -33,7 +33,11 @@ class PerfmodelError(Exception):
 
 
 class SchemeError(PerfmodelError):
-    """The scheme contradicts itself or lacks something it needs."""
+    """The scheme contradicts itself or lacks something it needs; ``at`` names the block of the file to look at."""
+
+    def __init__(self, message: str, findings: Iterable[Finding] = (), at: str = ""):
+        self.at = at
+        super().__init__(message, findings)
 
 
 class DataError(PerfmodelError):

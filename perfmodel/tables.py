@@ -198,6 +198,9 @@ OUTPUTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 # The steps from ratings to decisions, in the order in which they happen (not of the alphabet).
 STAGES = ("raw", "adjusted", "proposed", "decided")
 
+# Rows of the distribution that are no unit, so no unit may be called so.
+COMPANY, POOLED = "company", "pooled: "
+
 
 def columns_of(table: str, grades: tuple[str, ...] = ()) -> list[str]:
     """Columns of an output table in the contract's order, ``p_*`` and ``w_*`` spelt out by grade."""

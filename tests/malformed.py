@@ -600,3 +600,64 @@ def two_currencies_in_one_pool(folder):
 @variant("pay-missing", "warning", "pay.csv")
 def an_employee_without_a_pay_row(folder):
     without(folder, "pay.csv", 2)
+
+
+@variant("scheme-folder", file="scheme.yaml")
+def the_scheme_of_the_last_quarter_was_copied(folder):
+    replace(folder, "scheme.yaml", "{id: 2026Q3, start: 2026-07-01, end: 2026-09-30}",
+            "{id: 2026Q2, start: 2026-04-01, end: 2026-06-30}")  # fmt: skip
+
+
+@variant("scheme-invalid", file="scheme.yaml")
+def the_cycle_is_named_like_a_path(folder):
+    replace(folder, "scheme.yaml", "id: 2026Q3", "id: ../../x")
+
+
+@variant("scheme-invalid", file="scheme.yaml")
+def a_lower_grade_pays_more(folder):
+    replace(folder, "scheme.yaml", "multiplier: 0.6", "multiplier: 1.6")
+
+
+@variant("scheme-invalid", file="scheme.yaml")
+def a_grade_takes_money_away(folder):
+    replace(folder, "scheme.yaml", "multiplier: 0,", "multiplier: -1,")
+
+
+@variant("scheme-invalid", file="scheme.yaml")
+def a_role_weighs_less_than_nothing(folder):
+    replace(folder, "scheme.yaml", "{id: second, weight: 0", "{id: second, weight: -1")
+
+
+@variant("scheme-invalid", file="scheme.yaml")
+def no_case_would_be_shown(folder):
+    replace(folder, "scheme.yaml", "shown: 8", "shown: 0")
+
+
+@variant("scheme-invalid", file="scheme.yaml")
+def the_pool_of_money_is_negative(folder):
+    replace(folder, "scheme.yaml", "funding: 1.05", "funding: -1.05")
+
+
+@variant("scheme-invalid", file="scheme.yaml")
+def guideline_shares_can_never_total_a_hundred(folder):
+    replace(folder, "scheme.yaml", "{band: B, range: [45, 65]}", "{band: B, range: [0, 5]}")
+
+
+@variant("scheme-invalid", file="scheme.yaml")
+def a_part_has_a_negative_share(folder):
+    replace(folder, "scheme.yaml", "share: 50", "share: -50")
+
+
+@variant("unit-reserved", file="employees.csv")
+def a_unit_is_called_company(folder):
+    cell(folder, "employees.csv", 2, "unit", "company")
+
+
+@variant("unit-alike", level="warning", file="employees.csv")
+def a_unit_is_written_in_two_ways(folder):
+    cell(folder, "employees.csv", 2, "unit", "north")
+
+
+@variant("far-off", level="warning")
+def an_actual_in_another_unit_than_its_target(folder):
+    replace(folder, "results.csv", "001,,sales_attainment,4000,4080", "001,,sales_attainment,4000,4080000")

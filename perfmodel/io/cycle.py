@@ -1,5 +1,6 @@
 """Reading a quarter: open, type, check; either a Cycle whose tables can be trusted, or every reason why not."""
 
+import re
 from pathlib import Path
 from types import MappingProxyType
 
@@ -15,6 +16,8 @@ from .rules import check_rules
 from .sources import Source, open_source
 from .typed import Rows, empty_rows, typed
 from .wide import managers_of, split
+
+QUARTER = re.compile(r"\d{4}Q[1-4]")
 
 
 def read_cycle(source, *, cycle: str | None = None, scheme=None) -> Cycle:
@@ -100,6 +103,14 @@ def _scheme(opened: Source, found: Findings, cycle: str | None) -> Scheme | None
             opened.scheme_file, 0, 0, "error", "scheme-cycle",
             f"The scheme is of {scheme.cycle} and {cycle} was asked for; give the scheme of that quarter.",
         )  # fmt: skip
+    folder = opened.folder.resolve().name if opened.folder else ""
+    if folder != scheme.cycle and QUARTER.fullmatch(folder) and QUARTER.fullmatch(scheme.cycle):
+        found.add(
+            opened.scheme_file, 0, 0, "error", "scheme-folder",
+            f"The folder is called {folder} and its scheme is of {scheme.cycle}, as when last quarter's scheme was "
+            "copied: tenure, days and milestones would be counted in the wrong quarter. Set id, start and end of the "
+            "cycle, or rename the folder.",
+        )  # fmt: skip
     return scheme
 
 
@@ -107,7 +118,7 @@ def _table(name: str, opened: Source, found: Findings) -> Rows:
     table = INPUTS[name]
     if name in opened.sheets:
         return typed(table, opened.sheets[name], found)
-    if table.required:
+    if table.required and not found.errors_in(f"{name}.csv"):  # one that is there and unreadable is not missing
         found.add(
             f"{name}.csv", 0, 0, "error", "table-missing",
             f"There is no table {name}, so nobody is known to be rated; add {name}.csv.",

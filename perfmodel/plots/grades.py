@@ -8,6 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.transforms import blended_transform_factory
 
+from ..tables import COMPANY, POOLED
 from .theme import ACCENT, BAND, BLUE, HAIR, INK, INK2, RULE, Chart, drawn, empty, listed, panel, ramp, signed
 
 
@@ -247,7 +248,7 @@ def unit_multiples(
 ) -> Chart:
     """Grades of every unit, one scale: outside chance first, then too small to test, then by id."""
     rows = distribution[(distribution["stage"] == stage) & ~distribution["grade"].str.contains("+", regex=False)]
-    rows = rows[(rows["unit"] != "company") & ~rows["unit"].str.startswith("pooled")]
+    rows = rows[(rows["unit"] != COMPANY) & ~rows["unit"].str.startswith(POOLED)]
     units = unit_order(rows)
     if not units:
         return empty("No unit has a grade.", width)

@@ -7,9 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..tables import STAGES
-
-COMPANY = "company"
+from ..tables import COMPANY, STAGES
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,8 +5,10 @@ has to ask whether its weights add up. Weights and ranges are in percent: a cate
 whole, a KPI's of its category, a part's of its KPI.
 """
 
+import re
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import pairwise
 from types import MappingProxyType
 
 import numpy as np
@@ -98,6 +100,8 @@ class Item:
             bounds = [least for least, _ in self.steps]
             if len(bounds) < 2 or bounds != sorted(set(bounds)):
                 raise SchemeError(f"{self.id}: steps must list at least two [attainment, points] pairs, rising.")
+            if (worth := [points for _, points in self.steps]) != sorted(worth):
+                raise SchemeError(f"{self.id}: a higher step may not earn fewer points; here they are {worth}.")
         levels = [self.points[k] for k in ("floor", "threshold", "target", "stretch", "cap") if k in self.points]
         if levels != sorted(levels):
             raise SchemeError(f"{self.id}: points must not fall from floor over threshold, target, stretch to cap.")
@@ -130,6 +134,10 @@ class Kpi:
 
     def __post_init__(self):
         _check_range(f"KPI {self.id}", self.weight, self.range)
+        if least := [item.id for item in self.items if item.share <= 0]:
+            raise SchemeError(
+                f"KPI {self.id}: the share of {least[0]} must lie above 0 %; leave out a part of no weight."
+            )
         if (shares := _total(item.share for item in self.items)) != 100:
             raise SchemeError(f"KPI {self.id}: the shares of its parts total {shares:g} %, not 100 %.")
 
@@ -175,6 +183,10 @@ class Grade:
     least: float
     multiplier: float
 
+    def __post_init__(self):
+        if self.multiplier < 0:
+            raise SchemeError(f"Grade {self.id}: a multiplier of {self.multiplier:g} would take money away; write 0.")
+
 
 @dataclass(frozen=True)
 class Guideline:
@@ -196,6 +208,10 @@ class Role:
     name: Text
     weight: float
     required: bool = False
+
+    def __post_init__(self):
+        if self.weight < 0:
+            raise SchemeError(f"Role {self.id}: a weight of {self.weight:g} would turn its ratings round; write 0.")
 
 
 @dataclass(frozen=True)
@@ -259,6 +275,12 @@ class Limits:
         for name in self.__dataclass_fields__:
             if getattr(self, name) < 0:
                 raise SchemeError(f"limits.{name} must not be negative.")
+        if self.shown < 1:
+            raise SchemeError("limits.shown is 0, so no case would ever reach a committee; write 1 or more.")
+        if self.pool_to < self.min_unit:
+            raise SchemeError(
+                f"limits.pool_to is {self.pool_to}, under min_unit {self.min_unit}: a pool too small to test."
+            )
 
 
 @dataclass(frozen=True)
@@ -277,6 +299,9 @@ class Pay:
     def __post_init__(self):
         if self.pool not in ("fixed", "funded"):
             raise SchemeError(f"outcomes.pay.pool {self.pool!r} is unknown; write fixed or funded.")
+        for name in ("company_multiplier", "funding", "budget"):
+            if (value := getattr(self, name)) is not None and value < 0:
+                raise SchemeError(f"outcomes.pay.{name} is {value:g}; money to hand out cannot be negative.")
 
 
 @dataclass(frozen=True)
@@ -303,46 +328,81 @@ class Scheme:
     simulated: bool = False
 
     def __post_init__(self):
-        _check_total("The category weights", [c.weight for c in self.categories])
-        _check_reachable("category weights", [c.range for c in self.categories])
+        _check_total("The category weights", [c.weight for c in self.categories], at="categories")
+        _check_reachable("category weights", [c.range for c in self.categories], at="categories")
+        if not re.fullmatch(r"\w[\w.-]{0,63}", self.cycle):
+            raise SchemeError(
+                f"cycle.id {self.cycle!r} cannot name a folder; use letters, digits, _, - and dots, a letter or digit "
+                "first.",
+                at="cycle",
+            )
         if self.end <= self.start:
-            raise SchemeError(f"The cycle ends {self.end}, which is not after its start {self.start}.")
+            raise SchemeError(f"The cycle ends {self.end}, which is not after its start {self.start}.", at="cycle")
+        self._check_scale()
+        self._check_grades()
+        for what, ids in (
+            ("categories", [c.id for c in self.categories]),
+            ("profiles", [p.id for p in self.profiles]),
+            ("roles", [r.id for r in self.roles]),
+            ("gates", [g.code for g in self.gates]),
+        ):
+            _check_unique(what, ids, at=what)
+        unique_items(self.categories)
+        if not any(r.weight > 0 for r in self.roles) and any(i.kind == "rated" for i in self.items):
+            raise SchemeError("roles: rated items need at least one role with a weight above 0.", at="roles")
+        for kpi in self.kpis:
+            if kpi.responsibility not in self.responsibilities:
+                raise SchemeError(
+                    f"KPI {kpi.id}: responsibility {kpi.responsibility!r} is not listed under responsibilities.",
+                    at="responsibilities",
+                )
+
+    def _check_scale(self):
         least, most, step = self.scale
         if not (least < most and step > 0 and abs((most - least) / step - round((most - least) / step)) < 1e-9):
-            raise SchemeError("rating_scale: least must lie below most, and step must divide their distance.")
+            raise SchemeError(
+                "rating_scale: least must lie below most, and step must divide their distance.", at="rating_scale"
+            )
         ratings = [rating for rating, _ in self.rubric]
         points = [value for _, value in self.rubric]
         if ratings != sorted(set(ratings)) or points != sorted(points) or (ratings[0], ratings[-1]) != (least, most):
             raise SchemeError(
                 f"rubric: ratings must rise from {least:g} to {most:g}, the ends of the scale, "
-                "and points must not fall."
+                "and points must not fall.",
+                at="rubric",
             )
+
+    def _check_grades(self):
         cuts = [g.least for g in self.grades]
         if cuts != sorted(set(cuts), reverse=True):
-            raise SchemeError("grades: list them from the highest to the lowest; each needs its own lower bound.")
+            raise SchemeError(
+                "grades: list them from the highest to the lowest; each needs its own lower bound.", at="grades"
+            )
         if self.grades[-1].least > 0:
-            raise SchemeError(f"grades: the lowest, {self.grades[-1].id}, must start at 0 so that every score has one.")
-        _check_unique("grade", [g.id for g in self.grades])
-        _check_unique("category", [c.id for c in self.categories])
-        unique_items(self.categories)
-        _check_unique("profile", [p.id for p in self.profiles])
-        _check_unique("role", [r.id for r in self.roles])
-        _check_unique("gate", [g.code for g in self.gates])
+            raise SchemeError(
+                f"grades: the lowest, {self.grades[-1].id}, must start at 0 so that every score has one.", at="grades"
+            )
+        for better, worse in pairwise(self.grades):
+            if worse.multiplier > better.multiplier:
+                raise SchemeError(
+                    f"grades: {worse.id} pays {worse.multiplier:g} and the better {better.id} only "
+                    f"{better.multiplier:g}; multipliers may not rise toward lower grades.",
+                    at="grades",
+                )
+        _check_unique("grades", [g.id for g in self.grades], at="grades")
         known = {g.id for g in self.grades}
         for band in self.guideline:
             if unknown := set(band.grades) - known:
-                raise SchemeError(f"guideline {band.band}: no grade is called {', '.join(sorted(unknown))}.")
-            _check_bounds(f"Guideline {band.band}", band.range)
+                raise SchemeError(
+                    f"guideline {band.band}: no grade is called {', '.join(sorted(unknown))}.", at="guideline"
+                )
+            _check_bounds(f"Guideline {band.band}", band.range, at="guideline")
+        single = {band.band: band.range for band in self.guideline if band.band in known}
+        if single.keys() == known:
+            _check_reachable("guideline shares", single.values(), at="guideline")
         for gate in self.gates:
             if gate.cap not in known:
-                raise SchemeError(f"gate {gate.code}: no grade is called {gate.cap}.")
-        if not any(r.weight > 0 for r in self.roles) and any(i.kind == "rated" for i in self.items):
-            raise SchemeError("roles: rated items need at least one role with a weight above 0.")
-        for kpi in self.kpis:
-            if kpi.responsibility not in self.responsibilities:
-                raise SchemeError(
-                    f"KPI {kpi.id}: responsibility {kpi.responsibility!r} is not listed under responsibilities."
-                )
+                raise SchemeError(f"gate {gate.code}: no grade is called {gate.cap}.", at="gates")
 
     @property
     def kpis(self) -> tuple[Kpi, ...]:
@@ -417,13 +477,13 @@ class Scheme:
 def unique_items(categories: tuple[Category, ...]) -> None:
     """Refuses two KPIs or parts of one id: a result could not be told to which of them it belongs."""
     kpis = [k for c in categories for k in c.kpis]
-    _check_unique("KPI or part", [k.id for k in kpis] + [i.id for k in kpis for i in k.items if i.id != k.id])
+    _check_unique("KPIs and parts", [k.id for k in kpis] + [i.id for k in kpis for i in k.items if i.id != k.id])
 
 
-def _check_bounds(what: str, bounds: tuple[float, float]) -> None:
+def _check_bounds(what: str, bounds: tuple[float, float], at: str = "") -> None:
     low, high = bounds
     if not 0 <= low <= high <= 100:
-        raise SchemeError(f"{what}: the range {low:g} to {high:g} % must rise and lie within 0 to 100 %.")
+        raise SchemeError(f"{what}: the range {low:g} to {high:g} % must rise and lie within 0 to 100 %.", at=at)
 
 
 def _check_range(what: str, weight: float, bounds: tuple[float, float]) -> None:
@@ -435,21 +495,24 @@ def _check_range(what: str, weight: float, bounds: tuple[float, float]) -> None:
         )
 
 
-def _check_total(what: str, weights) -> None:
+def _check_total(what: str, weights, at: str = "") -> None:
     if (total := _total(weights)) != 100:
-        raise SchemeError(f"{what} total {total:g} %, not 100 %. Change them until they total 100 %.")
+        raise SchemeError(f"{what} total {total:g} %, not 100 %. Change them until they total 100 %.", at=at)
 
 
-def _check_reachable(what: str, ranges) -> None:
+def _check_reachable(what: str, ranges, at: str = "") -> None:
     ranges = list(ranges)
     least, most = _total(low for low, _ in ranges), _total(high for _, high in ranges)
     if not least <= 100 <= most:
         raise SchemeError(
             f"The {what} can total only {least:g} to {most:g} %, never 100 %. "
-            "Widen the ranges until 100 lies between the two totals."
+            "Widen the ranges until 100 lies between the two totals.",
+            at=at,
         )
 
 
-def _check_unique(what: str, ids: list[str]) -> None:
+def _check_unique(what: str, ids: list[str], at: str = "") -> None:
     if repeated := sorted({i for i in ids if ids.count(i) > 1}):
-        raise SchemeError(f"The {what} id {', '.join(repeated)} occurs more than once; every id must be its own.")
+        raise SchemeError(
+            f"{what}: the id {', '.join(repeated)} occurs more than once; every id must be its own.", at=at
+        )

@@ -177,7 +177,7 @@ class Place:
         try:
             yield
         except SchemeError as refusal:
-            self.wrong("scheme-invalid", str(refusal))
+            self._entries.get(refusal.at, self).wrong("scheme-invalid", str(refusal))
 
 
 def read_scheme(text: str, file: str = "scheme.yaml") -> tuple[Scheme, list[Finding]]:

@@ -42,6 +42,5 @@ def _keys(name: str, rows: Rows, found: Findings) -> None:
     found.rows(
         repeated, rows, key[0], "error", "key-twice",
         lambda r: f"{', '.join(v for v in values[r] if v)} stands here and on line {first[values[r]]}, and only one "
-        "row "
-        "can count; remove one of the two.",
+        "row can count; remove one of the two.",
     )  # fmt: skip

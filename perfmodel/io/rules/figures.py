@@ -12,6 +12,7 @@ CARD = ["employee_id", "scorecard", "kpi"]
 WITHOUT_FIGURE = ("late", "not_due", "not_applicable")
 RECONCILE = 0.01  # share by which a manager's own figure may differ from the sum of the reports'
 HUNDREDFOLD = (70, 130)  # actual over target, or the reverse: a percentage typed as a share
+FAR = (0.01, 10)  # attainment beyond which two units of measure are likelier than a result
 
 
 def check(ground: Ground) -> None:
@@ -147,8 +148,7 @@ def _targets(ground: Ground) -> None:
     found.rows(
         needs & (target <= 0) & ~(straight & own), rows, "target", "error", "target-zero",
         lambda r: f"{who[r]}, {kpi[r]}: a share of a target of {target[r]:g} has no meaning; correct the target, or "
-        "mark "
-        "the row not_applicable.",
+        "mark the row not_applicable.",
     )  # fmt: skip
     sign = np.array([-1.0 if k in items and items[k].direction == "lower" else 1.0 for k in kpi])
     wrong = (sign * low >= sign * target) | (sign * target >= sign * high) | (sign * low >= sign * high)
@@ -162,8 +162,7 @@ def _targets(ground: Ground) -> None:
     found.rows(
         changed & (approver == ""), rows, "target_original", "warning", "target-unapproved",
         lambda r: f"{who[r]}, {kpi[r]}: the target was changed from {original[r]:g} to {target[r]:g} and nobody is "
-        "named as "
-        "having approved it; fill in approved_by.",
+        "named as having approved it; fill in approved_by.",
     )  # fmt: skip
     found.rows(
         (approver == who) & (approver != ""), rows, "approved_by", "warning", "target-self-approved",
@@ -177,8 +176,15 @@ def _targets(ground: Ground) -> None:
     percent = np.array([k in items and items[k].unit.startswith("%") for k in kpi], bool)
     with np.errstate(divide="ignore", invalid="ignore"):
         times = np.maximum(actual / target, target / actual)
+    hundredfold = final & percent & (times > HUNDREDFOLD[0]) & (times < HUNDREDFOLD[1])
+    far = (target > 0) & (actual > 0) & ((actual < FAR[0] * target) | (actual > FAR[1] * target))
     found.rows(
-        final & percent & (times > HUNDREDFOLD[0]) & (times < HUNDREDFOLD[1]), rows, "actual", "warning", "hundredfold",
+        final & far & ~hundredfold, rows, "actual", "warning", "far-off",
+        lambda r: f"{who[r]}, {kpi[r]}: actual {actual[r]:g} against target {target[r]:g}; are both in one unit"
+        f"{f' ({items[kpi[r]].unit})' if items[kpi[r]].unit else ''}?",
+    )  # fmt: skip
+    found.rows(
+        hundredfold, rows, "actual", "warning", "hundredfold",
         lambda r: f"{who[r]}, {kpi[r]}: actual {actual[r]:g} against target {target[r]:g}; is one a share (0.12) and "
         "the "
         "other a percentage (12)?",
@@ -198,8 +204,7 @@ def _owed(ground: Ground) -> None:
     ground.found.absent(
         rows.file, "result-missing", missing,
         lambda e, c, k: f"{e}{f', scorecard {c}' if c else ''}: {k} has no row, treated as late: there is no score "
-        "until "
-        "it arrives; add it, with not_applicable if that is meant.",
+        "until it arrives; add it, with not_applicable if that is meant.",
     )  # fmt: skip
 
 

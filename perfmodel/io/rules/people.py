@@ -1,13 +1,19 @@
 """Rules about who is rated: employees, whom they report to, and where they were in the quarter."""
 
+import re
+import unicodedata
+from collections import Counter
+
 import numpy as np
 import pandas as pd
 
+from ...tables import COMPANY, POOLED
 from .ground import Ground, names_of
 
 
 def check(ground: Ground) -> None:
     _employees(ground)
+    _units(ground)
     _chain(ground)
     _assignments(ground)
 
@@ -29,6 +35,31 @@ def _employees(ground: Ground) -> None:
             days > end, rows, column, "warning", "date-after",
             lambda r, c=column, d=days: f"{ids[r]}: {c} {str(d[r])[:10]} is after the end of the cycle ({scheme.end}); "
             "is this person to be rated?",
+        )  # fmt: skip
+
+
+def _units(ground: Ground) -> None:
+    """A unit's name is its key: no reserved word, and no two that only look different."""
+    tables = [ground.tables[name] for name in ("employees", "assignments")]
+    sizes = Counter(unit for rows in tables for unit in rows.text("unit"))
+    spellings: dict[str, list[str]] = {}
+    for unit in sorted(sizes, key=lambda u: (-sizes[u], u)):
+        spellings.setdefault(re.sub(r"\W|_", "", unicodedata.normalize("NFKC", unit).casefold()) or unit, []).append(
+            unit
+        )
+    usual = {other: first for first, *others in spellings.values() for other in others}
+    for rows in tables:
+        units = rows.text("unit")
+        ground.found.rows(
+            np.array([u == COMPANY or u.startswith(POOLED) for u in units], bool), rows, "unit", "error",
+            "unit-reserved",
+            lambda r, u=units: f"No unit can be called {u[r]!r}: the tables call the whole company, or units taken "
+            "together, so. Write another name.",
+        )  # fmt: skip
+        ground.found.rows(
+            np.array([u in usual for u in units], bool), rows, "unit", "warning", "unit-alike",
+            lambda r, u=units: f"The unit {u[r]!r} ({sizes[u[r]]} rows) is taken for another than {usual[u[r]]!r} "
+            f"({sizes[usual[u[r]]]} rows); if they are one, write them alike.",
         )  # fmt: skip
 
 
