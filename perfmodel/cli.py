@@ -69,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--limit", type=_count, default=200, metavar="N", help="findings to print (default 200)")
 
     p = cycle(verb("run", run, "check, run the notebooks, publish the report; the last line is the page to open"))
-    p.add_argument("--out", metavar="DIR", help="where runs are published (default reports/<cycle>)")
+    p.add_argument("--out", type=_folder, metavar="DIR", help="where runs are published (default reports/<cycle>)")
     p.add_argument("--unit", metavar="U", action="append", default=[], help="a unit to report on; repeatable")
     p.add_argument("--notebook", metavar="NAME", action="append", default=[], help="only this one; repeatable")
     p.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="a notebook's parameter; repeatable")
@@ -80,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--force", action="store_true", help="do again what is done already")
 
     p = cycle(verb("tables", tables, "the same numbers as CSV files: no notebook, no kernel"))
-    p.add_argument("--out", metavar="DIR", required=True)
+    p.add_argument("--out", type=_folder, metavar="DIR", required=True)
     p.add_argument("--seed", type=_seed, default=1, metavar="N", help="fixes every random draw (default 1)")
 
     p = verb("sample", sample, "write simulated quarters, their known truth beside them")
@@ -260,18 +260,21 @@ def _terminated(signum, frame):
     raise SystemExit(128 + signum)
 
 
+def _whole(text: str, least: int) -> int:
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of {least} or more")
+    return int(text)
+
+
 def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
+    return _whole(text, 1)
 
 
 def _seed(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise ValueError
-    return value
+    return _whole(text, 0)
 
 
-_count.__name__, _seed.__name__ = "count", "seed"
+def _folder(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("an empty name is no folder; write . for this one")
+    return text

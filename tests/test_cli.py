@@ -153,3 +153,22 @@ def test_colour_is_for_terminals_without_no_color(monkeypatch):
     assert cli.coloured("a.csv:1: error: x") == "a.csv:1: \033[31merror\033[0m: x"
     monkeypatch.setenv("NO_COLOR", "1")
     assert cli.coloured("a.csv:1: error: x") == "a.csv:1: error: x"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("run", "x", "--seed", "-1"), "no whole number of 0 or more"),
+        (("run", "x", "--jobs", "0"), "no whole number of 1 or more"),
+        (("tables", "x", "--out", ""), "an empty name is no folder"),
+    ],
+)
+def test_a_mistyped_option_says_what_it_takes(words, said):
+    run = perfmodel(*words)
+    assert run.returncode == 2 and said in run.stderr
+
+
+def test_results_are_not_written_among_what_was_delivered(cycle):
+    run = perfmodel("tables", cycle, "--out", cycle)
+    assert run.returncode == 2 and "holds the quarter itself" in run.stderr
+    assert not (Path(cycle) / "scores.csv").exists()

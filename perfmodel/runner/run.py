@@ -158,8 +158,10 @@ def write_tables(
     source: str, out: str | Path, *, seed: int = 1, cycle: str | None = None, scheme: str | None = None
 ) -> dict[str, int]:
     """The contract's tables of ``source`` as CSV files in ``out``, each replaced whole; rows by file name."""
-    data, history = read(source, cycle, scheme)
     out = Path(out)
+    if out.resolve() == Path(source).resolve():
+        raise UsageError(f"{out} holds the quarter itself; results do not belong among what was delivered.")
+    data, history = read(source, cycle, scheme)
     out.mkdir(parents=True, exist_ok=True)
     publish.clear(out)
     assessment = assess(data, history, seed)
