@@ -13,7 +13,7 @@ values in words, for readers who hear the page.
 - ``slopes(scores, cuts, *, before="score_raw", after="score_adjusted", most=30)``
 - ``weight_shares(weight_grades, *, call=0.70, most=30)``; ``rank_bands(weight_rank_bands, *, most=30)``
 - ``importance(weight_importance)``; ``stability(weight_importance)``
-- ``rater_network(ratings, raters=None)``
+- ``rater_network(ratings, raters)``
 - ``money(pool)``
 - ``recovery(truth, estimate, *, low=None, high=None, xlabel, ylabel)``; ``strip(table, *, label, low, value, high,
   xlabel, reference=None)``; ``histogram(values, *, xlabel, mark=None)``

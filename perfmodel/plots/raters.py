@@ -141,38 +141,28 @@ def _up(chart: Chart, points: float = 6):
 
 
 @drawn
-def rater_network(ratings: pd.DataFrame, raters: pd.DataFrame | None = None, *, width: float = 7.2) -> Chart:
+def rater_network(ratings: pd.DataFrame, raters: pd.DataFrame, *, width: float = 7.2) -> Chart:
     """Who shares people with whom: raters as points, a line where two rated the same person, by component.
 
-    Raters in one component can be compared; between components severity and team quality cannot be told apart.
-    Line width grows with the number of people in common.
+    Components are those of ``raters`` (the contract's table), so the picture never links what the fit did not:
+    ratings given after seeing another's make no line. Line width grows with the number of people in common.
     """
-    pairs = ratings.loc[ratings["role"] != "self", ["rater_id", "employee_id"]].drop_duplicates()
-    if pairs.empty:
+    seen = ratings["blind"].eq(False) if "blind" in ratings else False
+    pairs = ratings.loc[ratings["role"].ne("self") & ~seen, ["rater_id", "employee_id"]].drop_duplicates()
+    rows = raters.reset_index() if "rater_id" not in raters.columns else raters
+    if rows.empty:
         return empty("Nobody rated anybody else.", width)
-    names = sorted(pairs["rater_id"].unique())
+    names = sorted(rows["rater_id"])
+    of = dict(zip(rows["rater_id"], rows["component"], strict=True))
     joined = pairs.merge(pairs, on="employee_id")
     once = joined[joined["rater_id_x"] < joined["rater_id_y"]]
-    shared = Counter(zip(once["rater_id_x"], once["rater_id_y"], strict=True))
-    group = {r: r for r in names}
-
-    def root(r):
-        while group[r] != r:
-            r = group[r]
-        return r
-
-    for a, b in sorted(shared):
-        first, second = sorted((root(a), root(b)))
-        group[second] = first
-    components: dict[str, list[str]] = {}
+    shared = Counter((a, b) for a, b in zip(once["rater_id_x"], once["rater_id_y"], strict=True) if of[a] == of[b])
+    components: dict[object, list[str]] = {}
     for r in names:
-        components.setdefault(root(r), []).append(r)
+        components.setdefault(of[r], []).append(r)
     linked = sorted((c for c in components.values() if len(c) > 1), key=lambda c: (-len(c), c[0]))
     alone = [c[0] for c in components.values() if len(c) == 1]
-    apart = set()
-    if raters is not None:
-        rows = raters.reset_index() if "rater_id" not in raters.columns else raters
-        apart = set(rows.loc[rows["verdict"].isin(["severe", "lenient"]), "rater_id"])
+    apart = set(rows.loc[rows["verdict"].isin(["severe", "lenient"]), "rater_id"])
     columns = 1 if len(linked) <= 1 else 2 if len(linked) <= 4 else 4
     down = max(1, -(-len(linked) // columns))
     cell = width / columns

@@ -48,6 +48,7 @@ def export_html(
 def notebook_page(cells: list[dict[str, Any]], *, title: str, lang: str = "en", simulated: bool | None = None) -> str:
     """The page of a notebook's cells."""
     body = []
+    sources: list[str] = []
     heading = title
     for cell in cells:
         text = "".join(cell.get("source", ""))
@@ -56,10 +57,14 @@ def notebook_page(cells: list[dict[str, Any]], *, title: str, lang: str = "en", 
             body.append(Markup('<div class="cell md">{}</div>').format(_markdown(text)))
         elif cell["cell_type"] == "code" and text.strip():
             outputs = [_output(out, heading) for out in _joined(cell.get("outputs", []))]
-            code = Markup('<details class="code"><summary>Code</summary><pre>{}</pre></details>').format(text)
-            body.append(
-                Markup('<div class="cell">{}<div class="out">{}</div></div>').format(code, Markup("").join(outputs))
-            )
+            shown = Markup("").join(outputs)
+            sources.append(text)
+            if not shown:  # what shows nothing is prelude to the next: one place to open, not four
+                continue
+            body.append(Markup('<div class="cell">{}<div class="out">{}</div></div>').format(_code(sources), shown))
+            sources = []
+    if sources:
+        body.append(Markup('<div class="cell">{}</div>').format(_code(sources)))
     main = Markup("\n").join(body)
     header = Markup("")
     if simulated and 'class="simulated"' not in main:
@@ -69,6 +74,13 @@ def notebook_page(cells: list[dict[str, Any]], *, title: str, lang: str = "en", 
     if "<h1" not in main:
         header += Markup('<div class="head"><h1>{}</h1></div>').format(title)
     return document(title, header, _one_heading(main), kind="book", lang=lang)
+
+
+def _code(sources: list[str]) -> Markup:
+    """Code cells out of sight, one click away."""
+    return Markup('<details class="code"><summary>Code</summary>{}</details>').format(
+        Markup("").join(Markup("<pre>{}</pre>").format(text) for text in sources)
+    )
 
 
 def _markdown(text: str) -> Markup:

@@ -145,6 +145,8 @@ class Table(Value):
             else Markup("")
         )
         title = Markup("<h2>{}</h2>").format(self.title) if self.title else Markup("")
+        if frame.empty:
+            return Markup('<section class="value">{}{}<p>None.</p></section>').format(title, _caption(self.caption))
         name = self.title or self.caption or "Table"
         return Markup(
             '<section class="value">{}{}<div class="scroll" role="region" aria-label="{}" tabindex="0">'
