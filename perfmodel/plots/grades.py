@@ -49,7 +49,8 @@ def grade_change(
     chart, ax = panel(
         width, 0.77 + 0.25 * len(names) + (0.12 if bands else 0), left=0.42, right=0.72, top=0.22, bottom=0.55
     )
-    most = np.nanmax([*new["n"], *old["n"], *new["chance_high"].fillna(0), 1.0]) * 1.06
+    aims = new["guideline_high"].astype(float).fillna(0) * people
+    most = np.nanmax([*new["n"], *old["n"], *new["chance_high"].fillna(0), *aims, 1.0]) * 1.06
     said = []
     for g, y in place.items():
         low, high = new.loc[g, ["chance_low", "chance_high"]].to_numpy(float)
@@ -106,12 +107,13 @@ def grade_change(
     for side in ("left", "bottom"):
         ax.spines[side].set_visible(False)
     chart.text(0, 0.42 / chart.get_figheight(), "people", color=INK2, va="center", fontsize=9)
+    tested = [(Patch(fc=BAND), f"chance alone, {100 * level:g} %")] if new["chance_low"].notna().any() else []
     _key(
         chart,
         [
             (Line2D([], [], marker="o", ls="", ms=7, mfc="white", mec=BLUE, mew=1.5), "before"),
             (Line2D([], [], marker="o", ls="", ms=7, color=BLUE), "after"),
-            (Patch(fc=BAND), f"chance alone, {level:.0%}".replace("%", " %")),
+            *tested,
             (Line2D([], [], color=INK, lw=1.2, marker="|", ms=7, mew=1.2), "guideline"),
         ],
     )

@@ -22,8 +22,8 @@ From an assessment (``assessment`` is what ``perfmodel.assess`` returns):
 - ``banner(assessment)`` -> Banner: cycle, status, "Simulated data", the counts; the first output of a notebook.
 
 Answers for notebooks (``answers``): ``finding(assessment, about, profile="")`` states one finding in a sentence;
-``counts_table, findings_table, smart_table, score_sums, weight_choices, variances_table`` are tables, and
-``busiest_unit`` names the unit with most to discuss.
+``counts_table, findings_table, not_tested_table, smart_table, score_sums, weight_choices, variances_table`` are
+tables, and ``busiest_unit`` names the unit with most to discuss.
 """
 
 from .answers import (
@@ -31,6 +31,7 @@ from .answers import (
     counts_table,
     finding,
     findings_table,
+    not_tested_table,
     score_sums,
     smart_table,
     variances_table,
@@ -59,6 +60,7 @@ __all__ = [
     "finding",
     "findings_table",
     "index_page",
+    "not_tested_table",
     "score_sums",
     "smart_table",
     "variances_table",

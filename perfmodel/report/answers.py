@@ -3,6 +3,7 @@
 import pandas as pd
 
 from ..distribution import NOT_TESTED, OUTSIDE, expected_false_flags
+from ..grades import grade_of
 from ..scheme.objects import SMART
 from . import words
 
@@ -22,10 +23,14 @@ def _scores(a, profile: str) -> str:
     known = a.scores["score_raw"].dropna()
     if known.empty:
         return "Nobody has a score yet"
-    counts = a.scores.loc[known.index, "grade_raw"].value_counts()
+    alone = pd.Series(grade_of(known, a.cycle.scheme.cuts), known.index)
+    counts = alone.value_counts()
     each = ", ".join(f"{g} {counts.get(g, 0)}" for g in a.grades)
+    held = int((a.scores.loc[known.index, "grade_raw"] != alone).sum())
+    gates = f"; {words.count_of(held, 'grade is', 'grades are')} held lower by a gate" if held else ""
     return (
-        f"Scores lie between {known.min():.1f} and {known.max():.1f}, half of them under {known.median():.1f}: {each}"
+        f"Scores lie between {known.min():.1f} and {known.max():.1f}, half of them under {known.median():.1f}: "
+        f"{each}{gates}"
     )
 
 
@@ -49,8 +54,8 @@ def _weights(a, profile: str) -> str:
     close = int((rows["w_stay"] < call).sum())
     return (
         f"{sure} of {len(rows)} keep their grade under nearly every permitted choice; "
-        f"{words.count_of(close, 'grade holds', 'grades hold')} under less than {call:.2f} of the choices"
-    ).replace("0.", ".")
+        f"{words.count_of(close, 'grade holds', 'grades hold')} under less than {words.chance(call)} of the choices"
+    )
 
 
 def _links(a, profile: str) -> str:
@@ -133,6 +138,14 @@ def findings_table(assessment) -> pd.DataFrame:
     """What the reading found: ``file, line, column, level, code, message``."""
     rows = [(f.file, f.line or "", f.column or "", f.level, f.code, f.message) for f in assessment.findings]
     return pd.DataFrame(rows, columns=["file", "line", "column", "level", "code", "message"]).astype(str)
+
+
+def not_tested_table(assessment) -> pd.DataFrame:
+    """Groups whose severity-adjusted grades were not held against chance: ``unit, people, reason``."""
+    rows = assessment.distribution
+    rows = rows[rows["stage"].eq("adjusted") & rows["verdict"].eq(NOT_TESTED) & rows["grade"].isin(assessment.grades)]
+    groups = rows.groupby("unit", sort=True).agg(people=("n", "sum"), reason=("reason", "first"))
+    return groups.reset_index()
 
 
 def smart_table(assessment) -> pd.DataFrame:

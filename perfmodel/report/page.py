@@ -139,11 +139,7 @@ class Table(Value):
             for i in range(len(shown))
         )
         left = len(frame) - len(shown)
-        note = (
-            Markup('<p class="note">{}</p>').format(f"{words.grouped(left)} more rows; all of them in tables/.")
-            if left
-            else Markup("")
-        )
+        note = Markup('<p class="note">{}</p>').format(f"{words.grouped(left)} more rows.") if left else Markup("")
         title = Markup("<h2>{}</h2>").format(self.title) if self.title else Markup("")
         if frame.empty:
             return Markup('<section class="value">{}{}<p>None.</p></section>').format(title, _caption(self.caption))

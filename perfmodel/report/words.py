@@ -33,6 +33,14 @@ def plain(value: float, digits: int) -> str:
     return (MINUS if value < 0 and float(text) else "") + text
 
 
+def quantity(value: float) -> str:
+    """A number of any kind: whole from a thousand on, else three digits that count."""
+    if abs(value) >= 999.5:
+        return grouped(value)
+    text = f"{abs(value):.3g}"
+    return (MINUS if value < 0 and float(text) else "") + text
+
+
 def table_chance(value: float) -> str:
     """In a table a share keeps its leading zero; never 0 or 1 unless exact."""
     text = chance(float(value))
@@ -65,18 +73,18 @@ FORMATS: dict[str, Callable[[object], str]] = {
     "weight": _known(lambda v: f"{v:.1f} %"),
     "count": _known(grouped),
     "money": _known(grouped),
-    "number": _known(lambda v: f"{v:.3g}".replace("-", MINUS)),
+    "number": _known(quantity),
     "text": _known(_text),
 }
 
 _BY_NAME = {
     "count": "n n_ratings n_employees n_raters rank rank_best rank_worst component priority raters people draws",
     "severity": "severity lower upper drift",
-    "score": "score_raw score_adjusted score_proposed kpi_score points_raw points_adjusted bonus deduction "
+    "score": "score_raw score_adjusted score_proposed kpi_score points points_raw points_adjusted bonus deduction "
     "rating_points target_points",
     "signed": "shift moved_by_points",
     "rating": "rating",
-    "rating2": "rating_raw rating_adjusted discrimination",
+    "rating2": "rating_raw rating_adjusted discrimination se",
     "chance": "p_stay w_stay w_share importance_share share_at_cap halo",
     "percent": "share guideline_low guideline_high attainment",
     "weight": "weight weight_nominal stable_low stable_high",

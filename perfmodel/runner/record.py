@@ -33,7 +33,8 @@ def done(name: str, tables: "Mapping[str, DataFrame] | None" = None) -> None:
         draft = target.with_suffix(".part")
         draft.write_text(json.dumps(record), encoding="utf-8")
         os.replace(draft, target)
-    print(f"{name}: complete")
+    else:  # on a published page it would be noise
+        print(f"{name}: complete")
 
 
 def digest_of(frame: "DataFrame") -> str:
