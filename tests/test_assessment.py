@@ -8,6 +8,8 @@ import pytest
 from small_cycle import write_small
 
 import perfmodel as pm
+from perfmodel.grades import cap_grades, grade_of
+from perfmodel.scoring import rescore
 from perfmodel.tables import OUTPUTS, columns_of
 
 DATA = Path(__file__).parents[1] / "data"
@@ -106,6 +108,32 @@ def test_every_quarter_shows_every_grade_and_mostly_b():
         grades = quarter.proposals.grade_proposed.replace("", np.nan).value_counts(normalize=True)
         assert set(grades.index) == set("SABCD"), folder.name
         assert grades.idxmax() == "B" and grades["B"] > 0.4, folder.name
+
+
+def test_the_chances_of_grades_hold_in_seven_quarters_of_known_truth():
+    """Simulated: the grade that the deserved ratings give, by the same rules, against P of the proposed grade."""
+    said, hits, apart, before = [], [], [], []
+    for folder in sorted(DATA.glob("20*")):
+        quarter = pm.assess(pm.read_cycle(folder), history=())
+        truth = pd.read_csv(DATA / "truth" / folder.name / "ratings.csv", dtype={"employee_id": str, "scorecard": str})
+        key = ["employee_id", "scorecard", "kpi"]
+        index = quarter.severity.adjusted_ratings[key]
+        deserved = index.merge(truth.fillna({"scorecard": ""}), how="left", on=key)["rating_deserved"]
+        scores = rescore(quarter.cycle, quarter.items, deserved.to_numpy()[None, :], index).iloc[0]
+        cuts, caps = quarter.cycle.scheme.cuts, quarter.totals.set_index("employee_id").cap
+        grades = pd.Series(cap_grades(grade_of(scores, cuts), caps.reindex(scores.index), cuts), scores.index)
+        table = quarter.scores.set_index("employee_id").assign(truth=grades, deserved=scores)
+        table = table[table.p_stay.notna() & table.deserved.notna()]
+        said += table.p_stay.tolist()
+        hits += (table.grade_proposed == table.truth).tolist()
+        apart += ((table.score_adjusted - table.deserved) / table.se).tolist()
+        before += ((table.score_raw - table.deserved) / table.se).tolist()
+    # 1,507 people, sharing raters: with twice the binomial standard error of .007 for that, three are .045.
+    assert len(hits) > 1400 and np.mean(hits) == pytest.approx(np.mean(said), abs=0.045)
+    close = np.array(said) < 0.7
+    assert np.mean(np.array(hits)[close]) == pytest.approx(np.mean(np.array(said)[close]), abs=0.12)  # 161 people
+    # The standard error is what the error is: a ratio of 1.2 would leave 17 % outside 90 % intervals instead of 10.
+    assert np.std(apart) == pytest.approx(1, abs=0.2) and np.std(apart) < np.std(before)
 
 
 def test_the_same_input_gives_the_same_tables_and_another_seed_only_moves_what_is_drawn():

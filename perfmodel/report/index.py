@@ -1,5 +1,6 @@
 """The first page of a run: what was found, what needs a person, where everything is."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -101,13 +102,15 @@ def _units(view: View) -> list[dict[str, Any]]:
                 "outside": outside,
                 "tested": tested,
                 "grades": len(counts),
-                "text": ", ".join(words_of)
-                or (
-                    "within chance" if tested else f"under {view.limits.min_unit} people: no test, pooled with siblings"
-                ),
+                "text": ", ".join(words_of) or ("within chance" if tested else _not_tested(own["reason"].iloc[0])),
             }
         )
     return out
+
+
+def _not_tested(reason: str) -> str:
+    """The reason without the list of siblings that a pool is named by."""
+    return "no test: " + re.sub(r" \(.*\)$", "", str(reason))
 
 
 def _false_flags(units: list[dict[str, Any]]) -> dict[str, Any]:

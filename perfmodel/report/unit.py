@@ -127,7 +127,13 @@ class Report(Value):
         if row["verdict"] == "not tested":
             return (
                 words.say("small", self.lang, total=total),
-                words.say("small_more", self.lang, band=v.top_band, n=n, total=total),
+                words.say(
+                    "small_more" if "pooled with" in row["reason"] else "small_alone",
+                    self.lang,
+                    band=v.top_band,
+                    n=n,
+                    total=total,
+                ),
             )
         outside = rows[
             (rows["stage"] == "adjusted") & (rows["verdict"] == "outside chance") & (rows["grade"] != v.top_band)

@@ -182,6 +182,7 @@ EN = {
     "outside_more": "Outside chance: look at targets and rater first.",
     "small": "{total} people: too few to tell from chance.",
     "small_more": "{band} {n} of {total}; pooled with sibling units.",
+    "small_alone": "{band} {n} of {total}; no small sibling unit to pool with.",
     "company": "{band} {n} of {total} ({share} %).",
     "company_more": "The share is {guide}. The guideline is guidance, never a gate.",
     "adjusted": "Severity-adjusted: {moved} of {total} scores moved, {changed} {grades} changed.",
