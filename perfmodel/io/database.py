@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from ..errors import DataError
 from ..tables import INPUTS
 from .findings import Findings
-from .sources import Sheet, refuse
-from .workbook import text_of
+from .sheet import Sheet, refuse, text_of
 
 
 def sheets(url: str, cycle: str, found: Findings) -> Iterator[tuple[str, Sheet, bytes]]:

@@ -3,8 +3,7 @@
 import io
 
 from .findings import Findings
-from .sources import Sheet
-from .workbook import text_of
+from .sheet import Sheet, text_of
 
 
 def sheet(content: bytes, file: str, found: Findings) -> Sheet | None:

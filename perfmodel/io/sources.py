@@ -10,27 +10,11 @@ from ..errors import DataError, Finding
 from ..tables import INPUTS
 from .findings import Findings
 from .headers import table_of
+from .sheet import Sheet, refuse
 from .write import digest
 
 csv.field_size_limit(2**27)
 BLOCK = 4096  # rows held as rows before they are turned into columns
-
-
-@dataclass
-class Sheet:
-    """One table as text. ``cells`` by column, in the order of ``header``; ``lines`` of each row from 1.
-
-    ``numeric`` holds, for columns (from 0) with cells that the source stores as numbers, the first such line:
-    an id there may have lost its leading zeros. ``broken`` holds, by column, the lines of cells that have
-    been refused already.
-    """
-
-    file: str
-    header: list[str]
-    cells: list[list[str]]
-    lines: list[int]
-    numeric: dict[int, int] = field(default_factory=dict)
-    broken: dict[int, list[int]] = field(default_factory=dict)
 
 
 @dataclass
@@ -42,11 +26,6 @@ class Source:
     scheme_file: str = "scheme.yaml"
     digests: dict[str, str] = field(default_factory=dict)
     folder: Path | None = None
-
-
-def refuse(file: str, code: str, message: str) -> DataError:
-    finding = Finding(file, 0, 0, "error", code, message)
-    return DataError(str(finding), [finding])
 
 
 def open_source(

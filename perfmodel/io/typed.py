@@ -14,7 +14,7 @@ from ..tables import DAY, ID, NUMBER, SHARE, TEXT, YES, Column, Table
 from . import headers
 from .findings import Findings
 from .grammar import NOTES, READERS, Unreadable
-from .sources import Sheet
+from .sheet import Sheet
 
 _MISSING = {ID: "", TEXT: "", NUMBER: np.nan, SHARE: np.nan, DAY: np.datetime64("NaT"), YES: None}
 _DTYPE = {ID: "str", TEXT: "str", NUMBER: "float64", SHARE: "float64", DAY: "datetime64[s]", YES: "boolean"}

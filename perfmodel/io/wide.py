@@ -7,7 +7,7 @@ from ..tables import INPUTS
 from . import headers
 from .findings import Findings
 from .rules.ground import names_of
-from .sources import Sheet
+from .sheet import Sheet
 from .typed import Rows, typed
 
 RATING_COLUMNS = ["rater_id", "employee_id", "scorecard", "kpi", "role", "rating", "comment"]

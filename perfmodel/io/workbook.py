@@ -4,44 +4,13 @@ import io
 import re
 import warnings
 from collections.abc import Iterator
-from datetime import date, datetime
-from decimal import Decimal
-from typing import Any
 from zipfile import BadZipFile
 
 from .findings import Findings
 from .headers import table_of
-from .sources import Sheet
+from .sheet import Sheet, text_of
 
 ERRORS = ("#REF!", "#N/A", "#DIV/0!", "#VALUE!", "#NAME?", "#NUM!", "#NULL!", "#SPILL!", "#CALC!")
-
-
-def text_of(value: Any, shown: str = "General") -> str:
-    """A stored value as a person would write it; ``shown`` is the cell's number format.
-
-    A cell formatted as a percentage holds 0.12 and shows 12%: the text is what is shown, so that the
-    grammar treats it like a typed one. So too ids padded with zeros by the format 000.
-    """
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "TRUE" if value else "FALSE"
-    if isinstance(value, datetime):
-        return value.isoformat(sep=" ") if value.time().isoformat() != "00:00:00" else value.date().isoformat()
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, (int, float, Decimal)):
-        if value != value:
-            return ""
-        whole = bool(abs(float(value)) < 1e15 and value == int(value))
-        if re.fullmatch("0{2,}", shown) and whole:
-            return str(int(value)).zfill(len(shown))
-        if "%" in shown:
-            return f"{(Decimal(repr(value) if not isinstance(value, Decimal) else value) * 100).normalize():f}%"
-        return str(int(value)) if whole else repr(float(value))
-    return str(value)
 
 
 def sheets(content: bytes, file: str, found: Findings) -> Iterator[tuple[str, Sheet]]:
