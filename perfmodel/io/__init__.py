@@ -1,4 +1,4 @@
-"""Reading cycles and writing tables: with the ledger, the only place that opens files of data."""
+"""Reading cycles and writing tables: the only place that opens files of data."""
 
 from .cycle import check, read_cycle, read_history
 from .findings import format_findings
