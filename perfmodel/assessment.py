@@ -19,7 +19,7 @@ from .errors import Finding
 from .outcomes import pool
 from .raters import SeverityFit, fit_severity
 from .reliability import grade_chances
-from .scoring import item_scores, rescore, score, total
+from .scoring import item_scores, kpi_table, rescore, total
 from .tables import OUTPUTS, columns_of, conform
 from .weights import WeightSimulation, simulate_weights
 
@@ -33,13 +33,12 @@ class Assessment:
     """Everything perfmodel says of one cycle.
 
     ``history`` holds earlier quarters, oldest first: they feed the discussion list and never correct
-    a score; ``history_findings`` names those that could not be read. ``seed`` fixes every draw.
+    a score. ``seed`` fixes every draw.
     """
 
     cycle: Cycle
     seed: int = 1
-    history: tuple[Cycle, ...] = ()
-    history_findings: tuple[Finding, ...] = ()
+    history: Sequence[Cycle] = ()
 
     def __repr__(self) -> str:
         counts = self.counts
@@ -53,7 +52,7 @@ class Assessment:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What the reading of this quarter and of the earlier ones found."""
-        return (*self.cycle.findings, *self.history_findings)
+        return (*self.cycle.findings, *getattr(self.history, "findings", ()))
 
     @cached_property
     def severity(self) -> SeverityFit:
@@ -75,12 +74,12 @@ class Assessment:
 
     @cached_property
     def kpi_scores(self) -> pd.DataFrame:
-        return score(self.cycle, adjusted=self.severity.adjusted_ratings)
+        return kpi_table(self.items)
 
     @cached_property
     def totals(self) -> pd.DataFrame:
         """One row an employee: scores and grades before any proposal, events, and who has none and why."""
-        return total(self.cycle, self.kpi_scores, self.items)
+        return total(self.cycle, self.items)
 
     @cached_property
     def proposals(self) -> pd.DataFrame:
@@ -105,7 +104,7 @@ class Assessment:
         done = 0
         for number in range(-(-CHANCE_DRAWS // block)):
             drawn = fit.rating_draws(min(block, CHANCE_DRAWS - done), seed=(self.seed, number))
-            scores = rescore(self.cycle, self.items, drawn, index).to_numpy()
+            scores = rescore(self.cycle, self.items, self.totals, drawn, index)
             shares += grade_chances(scores, cuts, caps=caps.to_numpy()) * len(scores)
             sums += (scores - centre).sum(axis=0)
             squares += ((scores - centre) ** 2).sum(axis=0)
@@ -314,5 +313,4 @@ def assess(cycle: Cycle | str | PathLike, *, seed: int = 1, history: Sequence[Cy
     if not isinstance(cycle, Cycle):
         source, cycle = cycle, read_cycle(cycle)
         history = read_history(source) if history is None else history
-    history = () if history is None else history
-    return Assessment(cycle, seed, tuple(history), tuple(getattr(history, "findings", ())))
+    return Assessment(cycle, seed, () if history is None else history)

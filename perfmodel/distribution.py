@@ -104,9 +104,10 @@ def chance_band(n: int, share: float, level: float) -> tuple[int, int]:
 
     Exact binomial, at most (1 - level) / 2 beyond each end.
     """
-    from scipy.stats import binom
+    from scipy.special import bdtr
 
-    low, high = binom.ppf([(1 - level) / 2, (1 + level) / 2], n, share)
+    # The least counts that reach the two tail probabilities.
+    low, high = np.searchsorted(bdtr(np.arange(n + 1), n, share), [(1 - level) / 2, (1 + level) / 2])
     return int(low), int(high)
 
 
@@ -114,7 +115,7 @@ def expected_false_flags(
     table: pd.DataFrame, scheme: Scheme, *, stage: str = "adjusted", level: float | None = None
 ) -> float:
     """How many counts chance alone would put outside their bands among those tested; bands such as S+A left out."""
-    from scipy.stats import binom
+    from scipy.special import bdtr, bdtrc
 
     level = scheme.limits.chance if level is None else level
     grades = list(scheme.cuts)
@@ -122,8 +123,9 @@ def expected_false_flags(
     tested = table[(table["stage"] == stage) & (table["verdict"] != NOT_TESTED) & table["grade"].isin(grades)]
     sizes = tested.groupby("unit")["n"].transform("sum")
     share = tested["grade"].map(whole).astype(float)
-    beyond = binom.cdf(tested["chance_low"] - 1, sizes, share) + binom.sf(tested["chance_high"], sizes, share)
-    return float(np.sum(beyond))
+    low, high = tested["chance_low"], tested["chance_high"]
+    below = bdtr(low - 1, sizes, share).where(low > 0, 0.0)
+    return float(np.sum(below + bdtrc(high, sizes, share)))
 
 
 def quotas(n: int, shares: Mapping[str, float]) -> tuple[dict[str, int], tuple[str, ...]]:

@@ -119,7 +119,8 @@ def test_the_chances_of_grades_hold_in_seven_quarters_of_known_truth():
         key = ["employee_id", "scorecard", "kpi"]
         index = quarter.severity.adjusted_ratings[key]
         deserved = index.merge(truth.fillna({"scorecard": ""}), how="left", on=key)["rating_deserved"]
-        scores = rescore(quarter.cycle, quarter.items, deserved.to_numpy()[None, :], index).iloc[0]
+        (found,) = rescore(quarter.cycle, quarter.items, quarter.totals, deserved.to_numpy()[None, :], index)
+        scores = pd.Series(found, quarter.totals.employee_id)
         cuts, caps = quarter.cycle.scheme.cuts, quarter.totals.set_index("employee_id").cap
         grades = pd.Series(cap_grades(grade_of(scores, cuts), caps.reindex(scores.index), cuts), scores.index)
         table = quarter.scores.set_index("employee_id").assign(truth=grades, deserved=scores)
@@ -159,5 +160,5 @@ def test_an_earlier_quarter_that_cannot_be_read_is_named_among_the_findings(tmp_
     write_small(tmp_path / "2026Q2", "2026Q2")
     (tmp_path / "2026Q2" / "results.csv").write_text("nothing here")
     quarter = pm.assess(write_small(tmp_path / "2026Q3"))
-    assert quarter.history == () and [f.level for f in quarter.findings] == ["warning"]
+    assert not len(quarter.history) and [f.level for f in quarter.findings] == ["warning"]
     assert "2026Q2" in quarter.findings[0].file + quarter.findings[0].message

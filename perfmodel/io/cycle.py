@@ -1,6 +1,8 @@
 """Reading a quarter: open, type, check; either a Cycle whose tables can be trusted, or every reason why not."""
 
 import re
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
@@ -10,7 +12,7 @@ from ..cycle import Cycle
 from ..errors import DataError, Finding, PerfmodelError, SchemeError
 from ..scheme import Scheme, read_scheme
 from ..tables import INPUTS
-from .earlier import dates_of, difference, siblings
+from .earlier import Sibling, dates_of, difference, siblings
 from .findings import Findings, format_findings
 from .rules import check_rules
 from .sources import Source, open_source
@@ -133,10 +135,40 @@ def _sorted(rows: Rows) -> tuple[pd.DataFrame, pd.Series]:
     return rows.frame.iloc[order].reset_index(drop=True), pd.Series(rows.lines[order], name="line")
 
 
-class History(tuple[Cycle, ...]):
-    """Earlier quarters, oldest first. ``findings`` names those that stand beside and cannot be read."""
+class History(Sequence[Cycle]):
+    """Earlier quarters, oldest first, read when first asked for: most questions never ask."""
 
-    findings: tuple[Finding, ...] = ()
+    def __init__(self, places: Iterable[Sibling] = (), most: int = 0):
+        self._places, self._most = tuple(places), most
+
+    @cached_property
+    def _read(self) -> tuple[list[Cycle], tuple[Finding, ...]]:
+        cycles: list[Cycle] = []
+        found = Findings()
+        for quarter in reversed(self._places):
+            if len(cycles) == self._most:
+                break
+            cycle, findings = check(quarter.folder)
+            if cycle is not None:
+                cycles.append(cycle)
+                continue
+            errors = sum(f.level == "error" for f in findings)
+            found.add(
+                f"../{quarter.folder.name}", 0, 0, "warning", "history",
+                f"{quarter.id} cannot be read ({errors} errors) and is left out of the history; run check on it.",
+            )  # fmt: skip
+        return cycles[::-1], found.sorted()
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Names the quarters that stand beside and cannot be read."""
+        return self._read[1]
+
+    def __len__(self) -> int:
+        return len(self._read[0])
+
+    def __getitem__(self, index):
+        return self._read[0][index]
 
 
 def read_history(source, n: int = 2) -> History:
@@ -148,21 +180,5 @@ def read_history(source, n: int = 2) -> History:
     folder = path.parent if path.is_file() else path
     if "://" in str(source) or not folder.is_dir():
         return History()
-    cycles: list[Cycle] = []
-    found = Findings()
     dated = dates_of(folder / "scheme.yaml")
-    for quarter in reversed(siblings(folder, dated[0]) if dated else []):
-        if len(cycles) == n:
-            break
-        cycle, findings = check(quarter.folder)
-        if cycle is not None:
-            cycles.append(cycle)
-            continue
-        errors = sum(f.level == "error" for f in findings)
-        found.add(
-            f"../{quarter.folder.name}", 0, 0, "warning", "history",
-            f"{quarter.id} cannot be read ({errors} errors) and is left out of the history; run check on it.",
-        )  # fmt: skip
-    history = History(reversed(cycles))
-    history.findings = found.sorted()
-    return history
+    return History(siblings(folder, dated[0]) if dated else (), n)

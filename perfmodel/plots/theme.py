@@ -11,6 +11,7 @@ import pandas as pd
 from markupsafe import Markup, escape
 from matplotlib import font_manager, rc_context
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 TOKENS = {
     "ink": "#1a1f24",
@@ -29,7 +30,10 @@ INK, INK2, RULE, HAIR, BAND, ACCENT = (TOKENS[k] for k in ("ink", "ink2", "rule"
 PALETTE = {"S": "#08305c", "A": "#1f5f99", "B": "#5a95c4", "C": "#a3c5e0", "D": "#e4eef6"}
 BLUE = PALETTE["A"]
 
-FONTS = ("Segoe UI", "Helvetica Neue", "Arial", "Liberation Sans")
+# What text is measured with. It comes with matplotlib, so a chart is laid out alike on every machine; a page shows the
+# text in its own typeface, for it stands there as text.
+FONT = "DejaVu Sans"
+CHINESE = re.compile(r"[\u3000-\u9fff\uff00-\uffef]")
 CJK_FONTS = (
     "PingFang SC",
     "Microsoft YaHei",
@@ -40,6 +44,7 @@ CJK_FONTS = (
 )
 
 RC: dict[Any, Any] = {
+    "font.family": [FONT],
     "figure.dpi": 110,
     "savefig.dpi": 200,
     "figure.facecolor": "white",
@@ -91,19 +96,14 @@ def on_colour(colour: str) -> str:
 
 @lru_cache
 def fonts() -> tuple[str, ...]:
-    """Installed fonts to draw with: a Latin one, then a Chinese one, then matplotlib's own.
-
-    Names that are not installed are left out, since matplotlib warns of each at every draw.
-    """
+    """Fonts of a Chinese text: matplotlib's own, then the first that is installed of those that have the characters."""
     installed = {font.name for font in font_manager.fontManager.ttflist}
-    chinese = next((name for name in CJK_FONTS if name in installed), None)
-    latin = [name for name in FONTS if name in installed][:1]
-    return (*latin, *([chinese] if chinese else []), "DejaVu Sans")
+    return (FONT, *[name for name in CJK_FONTS if name in installed][:1])
 
 
 def can_draw(text: str) -> bool:
     """Whether Chinese characters in ``text`` have a font here; warns by name of the fonts that would do."""
-    if not re.search(r"[\u3000-\u9fff\uff00-\uffef]", text) or any(name in CJK_FONTS for name in fonts()):
+    if not CHINESE.search(text) or len(fonts()) > 1:
         return True
     warnings.warn(
         f"No Chinese font is installed, so the chart is labelled in English. Install one of {', '.join(CJK_FONTS)}.",
@@ -117,7 +117,7 @@ def drawn(function):
 
     @wraps(function)
     def draw(*args, **kwargs):
-        with rc_context({**RC, "font.family": list(fonts())}):
+        with rc_context(RC):
             return function(*args, **kwargs)
 
     return draw
@@ -131,9 +131,15 @@ class Chart(Figure):
 
     description = ""
 
+    def draw(self, renderer) -> None:
+        for text in self.findobj(Text):
+            if CHINESE.search(text.get_text()):
+                text.set_fontfamily(list(fonts()))
+        super().draw(renderer)
+
     def svg(self, title: str = "", alt: str = "", width: str = "") -> Markup:
         """The figure as an ``<svg role="img">`` without style sheet, font file or outside address."""
-        with rc_context({**RC, "font.family": list(fonts())}):
+        with rc_context(RC):
             out = StringIO()
             self.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
         return inline(out.getvalue(), title, alt or self.description, width)

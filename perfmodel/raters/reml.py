@@ -111,20 +111,40 @@ class Effects:
         return whole[np.ix_(order, order)]
 
 
+def _rows(matrix) -> np.ndarray:
+    """The row of each stored entry."""
+    return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+
+
+def _by_row(matrix, factors: np.ndarray):
+    """A copy with each row times its factor."""
+    out = matrix.copy()
+    out.data *= factors[_rows(matrix)]
+    return out
+
+
+def _by_column(matrix, factors: np.ndarray):
+    """A copy with each column times its factor."""
+    out = matrix.copy()
+    out.data *= factors[matrix.indices]
+    return out
+
+
 def _quadratic(rows, matrix: np.ndarray) -> np.ndarray:
     """``r' M r`` for every sparse row r."""
-    return np.asarray(rows.multiply(rows @ matrix).sum(axis=1)).ravel()
+    at = _rows(rows)
+    return np.bincount(at, rows.data * (rows @ matrix)[at, rows.indices], rows.shape[0])
 
 
 class System:
     """The mixed-model equations of one set of ratings, built once and solved for many ``theta``."""
 
     def __init__(self, data: Ratings, halo: bool):
-        from scipy.sparse import csr_array
+        from scipy.sparse import csr_array, hstack
 
         self.data, self.with_halo = data, halo
         employees, raters, teams = data.shape
-        self.e, self.r, self.n, self.y, self.x = data.cells
+        self.e, self.r, self.n, y, x = data.cells
         self.kept_is_rater = raters <= employees
         eliminated, kept = (self.e, self.r) if self.kept_is_rater else (self.r, self.e)
         self.q_out, self.q_in = (employees, raters) if self.kept_is_rater else (raters, employees)
@@ -136,11 +156,18 @@ class System:
         if data.team is not None:
             columns.append(self.q_in + data.team[self.e])
             rows.append(cells)
-        m = self.q_in + teams
         ones = np.ones(len(cells) * len(columns))
-        # What a cell's mean rating is made of, beside its eliminated factor: kept factor, team, fixed effects.
-        self.random = csr_array((ones, (np.concatenate(rows), np.concatenate(columns))), shape=(len(cells), m))
-        self.xx, self.xy, self.yy = data.x.T @ data.x, data.x.T @ data.y, float(data.y @ data.y)
+        random = csr_array(
+            (ones, (np.concatenate(rows), np.concatenate(columns))), shape=(len(cells), self.q_in + teams)
+        )
+        # A cell's mean rating, and what it is made of beside its eliminated factor: kept factor, team, fixed effects.
+        self.mean, fixed = y / self.n, x / self.n[:, None]
+        self.design = csr_array(hstack([random, csr_array(fixed)]))
+        # Cross products of the fixed effects and the ratings inside cells; those of the means are added at each theta.
+        weighted = fixed * self.n[:, None]
+        self.xx, self.xy = data.x.T @ data.x - fixed.T @ weighted, data.x.T @ data.y - weighted.T @ self.mean
+        self.square = float(data.y @ data.y)
+        self.yy = self.square - float(self.mean @ y)
 
     @property
     def names(self) -> list[str]:
@@ -150,45 +177,38 @@ class System:
     def solve(self, theta: dict[str, float], *, effects: bool = False):
         """Criterion and its gradient by the variances theta squared; with ``effects`` the :class:`Effects`."""
         from scipy.linalg import cho_factor, cho_solve, lapack
-        from scipy.sparse import csr_array, hstack
 
         th = theta.get("halo", 0.0)
         shrunk = 1 / (1 + th**2 * self.n)  # the diagonal of a cell's halo, inverse
-        w = self.n * shrunk
+        w = self.n * shrunk  # halo eliminated: the weight of a cell's mean
         inner, outer = ("rater", "employee") if self.kept_is_rater else ("employee", "rater")
         scale = np.repeat([theta[inner], theta.get("team", 0.0), 1.0], [self.q_in, self.teams, self.p])
         a, random = theta[outer], self.q_in + self.teams
 
-        # Halo eliminated: a cell's n ratings weigh as w, its sums as `shrunk` of them.
-        xw, yw = self.x * shrunk[:, None], self.y * shrunk
-        extra = th**2 * shrunk
-        yy = self.yy - float(self.y @ (self.y * extra))
-        z = self.random
-        weighted = csr_array(z.multiply(w[:, None]))
-        size = len(scale)
-        matrix, right = np.zeros((size, size)), np.empty(size)
-        matrix[:random, :random] = (z.T @ weighted).toarray()
-        matrix[:random, random:] = z.T @ xw
-        matrix[random:, :random] = matrix[:random, random:].T
-        matrix[random:, random:] = self.xx - self.x.T @ (self.x * extra[:, None])
+        design = self.design
+        weighted = _by_row(design, w)
+        wy = w * self.mean
+        matrix = (design.T @ weighted).toarray()
+        matrix[random:, random:] += self.xx
         matrix *= scale[:, None] * scale
         matrix[:random, :random][np.diag_indices(random)] += 1
-        right[:random], right[random:] = z.T @ yw, self.xy - self.x.T @ (self.y * extra)
+        right = design.T @ wy
+        right[random:] += self.xy
         right *= scale
 
         # The outer factor eliminated.
         diagonal = 1 + a**2 * (self.to_out @ w)
-        cross = csr_array(hstack([self.to_out @ weighted, csr_array(self.to_out @ xw)]).multiply(a * scale))
-        part = csr_array(cross.multiply(1 / diagonal[:, None]))
-        out_y = a * (self.to_out @ yw)
+        cross = _by_column(self.to_out @ weighted, a * scale)
+        part = _by_row(cross, 1 / diagonal)
+        out_y = a * (self.to_out @ wy)
         matrix -= (cross.T @ part).toarray()
         right -= part.T @ out_y
 
         factor = cho_factor(matrix, lower=True, check_finite=False)
         solution = cho_solve(factor, right, check_finite=False)
         free = max(len(self.data.y) - self.p, 1)
-        rss = yy - float(out_y @ (out_y / diagonal)) - float(right @ solution)
-        rss = max(rss, 1e-12 * max(self.yy, 1e-12))  # ratings that the model reproduces exactly
+        rss = self.yy + float(self.mean @ wy) - float(out_y @ (out_y / diagonal)) - float(right @ solution)
+        rss = max(rss, 1e-12 * max(self.square, 1e-12))  # ratings that the model reproduces exactly
         logdet = 2 * np.log(np.diag(factor[0])).sum() + np.log(diagonal).sum() - np.log(shrunk).sum()
         criterion = logdet + free * (1 + np.log(2 * np.pi * rss / free))
 
@@ -196,12 +216,11 @@ class System:
         kept = np.tril(inverse) + np.tril(inverse, -1).T
         out = out_y / diagonal - part @ solution
         # Eliminated parts of the solution and of the inverse's trace, from the kept ones.
-        fitted = a * out[self.out] + z @ (scale[:random] * solution[:random])
-        halo = th * (yw - xw @ solution[random:] - w * fitted)
+        halo = th * w * (self.mean - a * out[self.out] - design @ (scale * solution))
         halo_spread = shrunk
         if self.with_halo:
-            design = csr_array(hstack([z, csr_array(self.x / self.n[:, None])]).multiply(scale)) - a * part[self.out]
-            error = a**2 / diagonal[self.out] + _quadratic(csr_array(design), kept)
+            rows = _by_column(design, scale) - a * part[self.out]
+            error = a**2 / diagonal[self.out] + _quadratic(rows, kept)
             halo_spread = shrunk + th**2 * w**2 * error
         if effects:
             values = {inner: theta[inner] * solution[: self.q_in], outer: a * out}
@@ -246,8 +265,34 @@ class System:
             criterion, start, jac=True, method="L-BFGS-B", bounds=[(LEAST, MOST)] * len(names),
             options={"ftol": 1e-14, "gtol": 1e-5, "maxiter": 200},
         )  # fmt: skip
-        best = np.where(found.x <= 2 * LEAST, 0.0, np.sqrt(found.x))
+        variances = _polished(lambda at: criterion(at)[1], found.x, found.x > 2 * LEAST)
+        best = np.where(found.x <= 2 * LEAST, 0.0, np.sqrt(variances))
         return self.solve(dict(zip(names, best.tolist(), strict=True)), effects=True)
+
+
+def _polished(slope, x: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """Newton steps in the ``free`` entries from near the optimum to it.
+
+    The search ends somewhere within its tolerance, and where depends on the last bits of the machine's arithmetic;
+    the optimum itself does not, so what is printed of it is the same everywhere.
+    """
+    at, here = np.flatnonzero(free), slope(x)
+    for _ in range(3):
+        if not len(at) or np.abs(here[at]).max() < 1e-10:
+            break
+        curvature = np.empty((len(at), len(at)))
+        for row, i in enumerate(at):
+            step = np.zeros(len(x))
+            step[i] = 1e-4 * x[i]
+            curvature[row] = (slope(x + step) - here)[at] / step[i]
+        if (np.linalg.eigvalsh((curvature + curvature.T) / 2) <= 0).any():
+            break  # no minimum: where the search ended is the best that is known
+        new = x.copy()
+        new[at] -= np.linalg.solve((curvature + curvature.T) / 2, here[at])
+        if (new[at] <= 0).any() or np.abs((there := slope(new))[at]).max() >= np.abs(here[at]).max():
+            break
+        x, here = new, there
+    return x
 
 
 def full_rank(columns: np.ndarray) -> np.ndarray:

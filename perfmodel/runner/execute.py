@@ -166,6 +166,7 @@ def end(kernel: Any) -> None:
             return
     else:
         process.kill()
+    process.wait()  # gone when this returns, and its time is in what the run has used
 
 
 def _completed(work: Path, job: Job, token: str) -> dict:

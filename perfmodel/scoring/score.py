@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..cycle import Cycle
 from ..grades import cap_grades, grade_of
-from ..ratings import combined
+from ..ratings import combined, counted
 from ..scheme import Scheme
 from ..tables import conform
 from .rules import RULES, attainment
@@ -98,19 +98,20 @@ def _results(cycle: Cycle) -> pd.DataFrame:
 
 def _ratings(cycle: Cycle, adjusted: pd.DataFrame | None) -> pd.DataFrame:
     """Combined ratings by item; late where a role that must rate has not."""
-    weights = cycle.scheme.role_weights
-    table = combined(cycle.ratings, weights).rename(columns={"rating": "rating_raw"})
+    weights, key = cycle.scheme.role_weights, [*CARD, "kpi"]
+    table = combined(counted(cycle.ratings, weights)).rename(columns={"rating": "rating_raw"})
     table["status_rating"], table["reason_rating"] = "final", ""
     for role in cycle.scheme.roles:
         if role.required and role.weight > 0:
-            absent = ~table["roles"].str.split("+").map(lambda found, role=role.id: role in found).astype(bool)
+            given = cycle.ratings[cycle.ratings["role"].eq(role.id)]
+            absent = ~pd.MultiIndex.from_frame(table[key]).isin(pd.MultiIndex.from_frame(given[key]))
             table.loc[absent, "status_rating"] = "late"
             table.loc[absent, "reason_rating"] = f"no rating by the {role.name.en.lower()}"
     if adjusted is None:
         table["rating_adjusted"] = np.nan
     else:
-        table = table.merge(adjusted[[*CARD, "kpi", "rating_adjusted"]], on=[*CARD, "kpi"], how="left")
-    return table.drop(columns=["n_ratings", "roles"]).rename(columns={"kpi": "item"})
+        table = table.merge(adjusted[[*key, "rating_adjusted"]], on=key, how="left")
+    return table.rename(columns={"kpi": "item"})
 
 
 def _milestones(cycle: Cycle) -> pd.DataFrame:
@@ -239,7 +240,7 @@ def kpi_table(items: pd.DataFrame) -> pd.DataFrame:
     return conform(table.reset_index(), "kpi_scores")
 
 
-def total(cycle: Cycle, kpi_scores: pd.DataFrame, items: pd.DataFrame) -> pd.DataFrame:
+def total(cycle: Cycle, items: pd.DataFrame) -> pd.DataFrame:
     """The score of every employee, or why there is none.
 
     Scorecards are weighted by counted days. Bonus and deduction points come last, each up to its limit; a
@@ -355,13 +356,17 @@ def _status(table: pd.DataFrame, cycle: Cycle, late: pd.DataFrame, none: np.ndar
     table["status"], table["reason"] = status, reasons
 
 
-def rescore(cycle: Cycle, items: pd.DataFrame, drawn: np.ndarray, index: pd.DataFrame) -> pd.DataFrame:
+def rescore(
+    cycle: Cycle, items: pd.DataFrame, totals: pd.DataFrame, drawn: np.ndarray, index: pd.DataFrame
+) -> np.ndarray:
     """Scores under other ratings, everything else as it is: (draws x ratings) -> (draws x employees).
 
     Parameters
     ----------
     items : DataFrame
         From :func:`item_scores`, with adjusted ratings.
+    totals : DataFrame
+        From :func:`total`, of the same items.
     drawn : array (draws, ratings)
         Combined ratings on the scale; column j is that of row j of ``index``.
     index : DataFrame
@@ -369,11 +374,10 @@ def rescore(cycle: Cycle, items: pd.DataFrame, drawn: np.ndarray, index: pd.Data
 
     Returns
     -------
-    DataFrame
-        One row a draw, one column an employee in the order of :func:`total`; adjusted scores, empty for
-        whoever has none. Ratings that enter no score change nothing.
+    array (draws, employees)
+        Adjusted scores, employees in the order of ``totals``; NaN for whoever has none. Ratings that
+        enter no score change nothing.
     """
-    totals = total(cycle, kpi_table(items), items)
     who = pd.Index(totals["employee_id"])
     place = items.set_index([*CARD, "item"])
     at = pd.MultiIndex.from_frame(index[[*CARD, "kpi"]]).map(dict(zip(place.index, range(len(items)), strict=True)))
@@ -393,4 +397,4 @@ def rescore(cycle: Cycle, items: pd.DataFrame, drawn: np.ndarray, index: pd.Data
         change = cycle.scheme.rubric_points(drawn[:, used]) - rows["score_adjusted"].to_numpy()[order]
         starts = np.flatnonzero(np.diff(employee, prepend=-1))
         scores[:, employee[starts]] += np.add.reduceat(change * weight, starts, axis=1)
-    return pd.DataFrame(scores, columns=who)
+    return scores
