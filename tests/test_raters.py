@@ -54,10 +54,24 @@ def test_penicillin_as_published_by_bates():
 
 
 def test_insteval_as_lme4_gives_it(insteval):
-    # The issue names lme4's standard deviations for y ~ 1 + (1|s) + (1|d): near .33, .52 and 1.18.
+    # lme4 1.1-31, lmer(y ~ 1 + (1|s) + (1|d), InstEval): VarCorr, REMLcrit, and ranef of the first student. Its
+    # optimiser stops within 1e-6 of the SDs.
     sd = np.sqrt(insteval.variances[["rater", "employee", "residual"]])
-    assert sd.tolist() == pytest.approx([0.33, 0.52, 1.18], abs=0.005)
+    assert sd.tolist() == pytest.approx([0.3259057, 0.5231968, 1.1777859], abs=2e-6)
+    assert insteval.criterion == pytest.approx(237783.88039, abs=1e-5)
+    assert insteval.raters.severity["s-0001"] == pytest.approx(-0.1587504, abs=5e-6)
     assert (insteval.raters.severity.notna()).all()
+
+
+def test_the_sample_quarter_as_lme4_gives_it():
+    # lme4 1.1-31, on the same ratings (linked raters, not self, blind):
+    # lmer(rating ~ kpi + role + (1|employee_id) + (1|rater_id) + (1|employee_id:rater_id)); halo is the last.
+    cycle = pm.read_cycle("data/2026Q3")
+    fit = pm.fit_severity(cycle.ratings, role_weights=cycle.scheme.role_weights)
+    variances = fit.variances[["employee", "rater", "halo", "residual"]]
+    assert variances.tolist() == pytest.approx([0.368601, 0.187253, 0.077303, 0.176855], abs=2e-6)
+    assert fit.criterion == pytest.approx(2364.389438, abs=1e-6)
+    assert fit.raters.severity["E-0032"] == pytest.approx(-0.775916, abs=2e-6)
 
 
 def test_a_balanced_table_has_the_variances_of_its_analysis_of_variance():
