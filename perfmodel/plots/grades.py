@@ -206,21 +206,29 @@ def kpi_against_rating(
     ax.scatter(x[~outside], y[~outside], s=size, color=BLUE, lw=0.8, edgecolor="white", zorder=3)
     ax.scatter(x[outside], y[outside], s=size * 1.5, color=ACCENT, lw=0.8, edgecolor="white", zorder=4)
     farthest = sorted(np.flatnonzero(outside), key=lambda i: (-abs(apart[i]), both["employee_id"].iloc[i]))[:most]
-    taken: list[float] = []
+    taken: list[tuple[float, float, float]] = []  # labels already placed: from, to, level
+    gap, letter, line_height = 0.02 * (right - left), 0.075 * (right - left) / width, 0.36
     for i in sorted(farthest, key=lambda i: -y[i]):
         who = both["employee_id"].iloc[i]
         label = f"{who} {names[who]}" if names and who in names else who
-        level = y[i] if all(abs(y[i] - t) > 0.3 for t in taken) else min(taken) - 0.31
-        taken.append(level)
-        side = x[i] < (left + right) / 2
-        ax.annotate(
+        places = []
+        for nth, (side, up) in enumerate((s, u) for u in (0, line_height, -line_height) for s in (1, -1)):
+            begin = x[i] + gap if side == 1 else x[i] - gap - letter * len(label)
+            end, level = begin + letter * len(label), y[i] + up
+            dots = (np.abs(y - level) < 0.2) & (x > begin - gap) & (x < end + gap) & (np.arange(len(x)) != i)
+            labels = sum(abs(t - level) < line_height and begin < e and b < end for b, e, t in taken)
+            out = begin < left or end > right or not scale[0] <= level <= scale[1] + 0.12
+            places.append((99 * out + 9 * labels + dots.sum(), nth, begin, end, level, side))
+        _, _, begin, end, level, side = min(places)
+        taken.append((begin, end, level))
+        ax.text(
+            begin if side == 1 else end,
+            level,
             label,
-            (x[i], y[i]),
-            (x[i] + (1.6 if side else -1.6) * (right - left) / 50, level),
             color=ACCENT,
             weight="bold",
             va="center",
-            ha="left" if side else "right",
+            ha="left" if side == 1 else "right",
             fontsize=9.5,
             zorder=5,
         )
