@@ -139,8 +139,6 @@ class Assessment:
         found = {}
         for profile in scheme.profiles:
             points, offset, cap = self._profile_points(profile.id)
-            if points.empty:
-                continue
             most = {i.id: i.points.get("cap", 100.0) for k in scheme.kpis for i in k.items if len(k.items) == 1}
             found[profile.id] = simulate_weights(
                 points,
@@ -201,7 +199,7 @@ class Assessment:
 
     def _of_profiles(self, method: str, table: str) -> pd.DataFrame:
         """A contract table of the weight simulation, all profiles one below the other."""
-        parts = [getattr(found, method)(profile) for profile, found in self.weights.items()]
+        parts = [getattr(found, method)(profile) for profile, found in self.weights.items() if len(found.stay)]
         names = columns_of(table, self.grades)
         return conform(pd.concat(parts) if parts else pd.DataFrame(columns=names), table, self.grades)
 

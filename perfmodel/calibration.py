@@ -32,7 +32,7 @@ def propose(
     """
     limits = scheme.limits
     unlinked = adjusted_ratings.loc[adjusted_ratings["reason"].str.startswith("left alone"), "employee_id"]
-    weights = ratings["role"].map(scheme.role_weights).fillna(0)
+    weights = ratings["role"].map(scheme.role_weights).astype(float).fillna(0)
     counting = ratings[(weights > 0) & ratings["kpi"].ne(OVERALL)]
     few = raters.index[raters["n_ratings"] < limits.min_ratings]
     tiny = counting.loc[counting["rater_id"].isin(few), "employee_id"]
@@ -161,7 +161,7 @@ def agenda(table: pd.DataFrame, shown: int) -> pd.DataFrame:
 
 def _without_comment(cycle: Cycle) -> set[str]:
     """Employees none of whose counting ratings carries a comment."""
-    weights = cycle.ratings["role"].map(cycle.scheme.role_weights).fillna(0)
+    weights = cycle.ratings["role"].map(cycle.scheme.role_weights).astype(float).fillna(0)
     counting = cycle.ratings[weights > 0]
     said = counting.loc[counting["comment"].fillna("").str.strip().ne(""), "employee_id"]
     return set(counting["employee_id"]) - set(said)

@@ -32,7 +32,7 @@ def pool(scores: pd.DataFrame, pay: pd.DataFrame, scheme: Scheme) -> pd.DataFram
             continue
         graded = people[people[column].fillna("").ne("")]
         cents = graded["bonus_target"] * 100
-        cost = int(np.rint(cents * rule.company_multiplier * graded[column].map(multipliers)).sum())
+        cost = int(np.rint(cents * rule.company_multiplier * graded[column].map(multipliers).astype(float)).sum())
         funded = int(np.rint(cents * rule.funding).sum())
         budget = funded if rule.budget is None else round(rule.budget * 100)
         rows.append((step, len(graded), cost / 100, budget / 100, (budget - cost) / 100, eligible["currency"].iloc[0]))

@@ -21,7 +21,7 @@ def counted(ratings: pd.DataFrame, role_weights: Mapping[str, float]) -> pd.Data
         Rows of ``ratings``, sorted by key, role and rating, with ``part`` (shares of 1) and ``item`` (number of the
         employee, scorecard and kpi, in order).
     """
-    weight = ratings["role"].map(dict(role_weights)).fillna(0.0)
+    weight = ratings["role"].map(dict(role_weights)).astype(float).fillna(0.0)
     rows = ratings.assign(part=weight)[(weight > 0) & ratings["kpi"].ne(OVERALL)]
     # Sorted by rating too: a sum may not depend on the order of the rows.
     rows = rows.sort_values([*KEY, "role", "rating"], kind="stable")

@@ -104,6 +104,10 @@ def test_run_ends_with_the_page_to_open_and_says_done_the_second_time(cycle, tmp
     assert second.returncode == 0 and second.stdout.splitlines()[-1] == page and "already done" in second.stderr
     wrong = perfmodel("run", cycle, "--out", tmp_path / "out", "--notebook", book, "--unit", "Nowhere")
     assert wrong.returncode == 2 and "Known: North, South" in wrong.stderr
+    post = perfmodel(
+        "run", cycle, "--out", tmp_path / "out", "--notebook", "03_weights", "--set", "profile=key_manager"
+    )
+    assert post.returncode == 2 and "Did you mean key_account_manager?" in post.stderr
 
 
 def test_a_folder_that_cannot_be_written_is_named_without_a_traceback(cycle, tmp_path):

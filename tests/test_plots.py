@@ -153,6 +153,12 @@ def test_settings_of_the_caller_do_not_reach_the_charts(assessment):
         assert plots.money(table).svg("t") == plain
 
 
+def test_more_raters_than_a_picture_holds_are_told_in_words():
+    ratings = pd.DataFrame({"rater_id": [f"r{i}" for i in range(400)], "employee_id": "e", "role": "manager"})
+    raters = pd.DataFrame({"rater_id": ratings.rater_id, "component": 1, "verdict": "not distinguishable"})
+    assert "400 raters in 1 component are too many to draw" in plots.rater_network(ratings, raters).description
+
+
 def test_fonts_of_the_machine_do_not_move_a_chart(assessment, monkeypatch):
     from perfmodel.plots import theme
 

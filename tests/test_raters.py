@@ -246,7 +246,6 @@ def test_the_smallest_tables_give_numbers_or_reasons(name):
         (lambda t: t.assign(rating=[3.0, np.inf, 4.0]), "infinite"),
         (lambda t: t.assign(rating=["3", "x", "4"]), "not a number"),
         (lambda t: pd.concat([t, t]), "twice"),
-        (lambda t: t.assign(role="self"), "all are self ratings"),
         (lambda t: t.assign(rating=9.0), "outside the scale 1 to 5"),
     ],
 )
@@ -254,6 +253,17 @@ def test_what_has_no_meaning_is_refused_in_words(change, said):
     table = ratings_of([("a", "x", 3.0), ("b", "x", 4.0), ("b", "y", 2.0)])
     with pytest.raises(DataError, match=said):
         pm.fit_severity(change(table), scale=(1, 5))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("change", [dict(role="self"), dict(blind=False), dict(kpi="overall"), None], ids=str)
+def test_where_no_rating_tells_anything_everybody_is_left_alone_with_the_reason(change):
+    table = ratings_of([("a", "x", 3.0), ("b", "x", 4.0), ("b", "y", 2.0)])
+    fit = pm.fit_severity(table.head(0) if change is None else table.assign(**change))
+    assert "no rating that tells anything" in fit.reason["rater"] and fit.variances.empty
+    assert fit.raters.verdict.eq("left alone").all() and fit.raters.severity.isna().all()
+    assert (fit.adjusted_ratings.rating_adjusted == fit.adjusted_ratings.rating_raw).all()
+    assert np.isnan(fit.rating_draws(4)).all() and repr(fit) and fit.double_ratings(3).empty
 
 
 def test_draws_have_the_standard_errors_of_the_table(linked):

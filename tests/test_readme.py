@@ -57,3 +57,14 @@ def test_files_and_notebooks_named_exist_and_none_is_left_out():
         assert (ROOT / target).exists(), target
     named = set(re.findall(r"`(\d\d_\w+)`", README))
     assert named == {p.stem for p in (ROOT / "notebooks").glob("*.ipynb")}
+
+
+def test_the_columns_it_names_are_those_that_a_table_must_have():
+    from perfmodel.tables import INPUTS
+
+    rows = re.findall(r"^\| (`.+?) \| .+? \| (`.+?) \|$", README, flags=re.M)
+    told = {}
+    for tables, columns in rows:
+        told |= dict(zip(re.findall(r"`(\w+)`", tables), re.findall(r"`([\w, ]+)`", columns), strict=False))
+    must = {t.name: ", ".join(c.name for c in t.columns if c.required) for t in INPUTS.values()}
+    assert {name: told.get(name) for name in must} == must

@@ -46,6 +46,7 @@ def stage(monkeypatch, tmp_path):
         simulated=True,
         digests={"scheme.yaml": "0" * 64},
         employees=pd.DataFrame({"unit": ["U1", "U2"]}),
+        scheme=SimpleNamespace(profiles=()),
     )
     world = SimpleNamespace(data=data, assessed=Assessed(), out=Path("out"), books=tmp_path, assessments=0)
 
@@ -243,7 +244,7 @@ def test_each_unit_gets_its_page_where_the_notebook_takes_a_unit(quick):
     quick.run(one, all_, units=["U1", "U2"])
     pages = {p.name for p in newest(quick.out).glob("*.html")}
     assert pages == {"index.html", "one-U1.html", "one-U2.html", "all.html"}
-    with pytest.raises(UsageError, match=r"--unit U3: nobody in 2026Q3 .* Known: U1, U2"):
+    with pytest.raises(UsageError, match=r"--unit U3: there is none in 2026Q3.* Known: U1, U2"):
         quick.run(one, units=["U3"])
 
 

@@ -260,7 +260,7 @@ def unit_multiples(
     rows = distribution[(distribution["stage"] == stage) & ~distribution["grade"].str.contains("+", regex=False)]
     rows = rows[(rows["unit"] != COMPANY) & ~rows["unit"].str.startswith(POOLED)]
     units = unit_order(rows)
-    if not units:
+    if not rows["n"].sum():
         return empty("No unit has a grade.", width)
     down = -(-len(units) // columns)
     chart = Chart(figsize=(width, 1.62 * down))
@@ -285,19 +285,20 @@ def unit_multiples(
         )
         own = rows[rows["unit"] == unit].set_index("grade")
         names, n = order_of(own.index), int(size[unit])
+        of = max(n, 1)  # a unit in which nobody has a grade yet
         tested = (own["verdict"] != "not tested").any()
         words = []
         for k, g in enumerate(names):
             count, low, high = (float(own[c].loc[g]) for c in ("n", "chance_low", "chance_high"))
             out = own.loc[g, "verdict"] == "outside chance"
             if tested and np.isfinite(high):
-                ax.bar(k, (high - low) / n, 0.92, low / n, color=BAND, zorder=0)
+                ax.bar(k, (high - low) / of, 0.92, low / of, color=BAND, zorder=0)
             colour = ACCENT if out else BLUE
             if count:
-                ax.bar(k, count / n, 0.5, color=colour if tested else "white", edgecolor=colour, lw=0.8, zorder=2)
+                ax.bar(k, count / of, 0.5, color=colour if tested else "white", edgecolor=colour, lw=0.8, zorder=2)
             ax.text(
                 k,
-                count / n + 0.02 * ceiling,
+                count / of + 0.02 * ceiling,
                 f"{count:.0f}",
                 ha="center",
                 va="bottom",
@@ -316,7 +317,7 @@ def unit_multiples(
         ax.spines["left"].set_visible(False)
         ax.text(0, 1.08, unit, transform=ax.transAxes, weight="bold", fontsize=9)
         ax.text(1, 1.08, f"n {n}", transform=ax.transAxes, ha="right", color=INK2, fontsize=9)
-        verdict = words[0] if words else "within chance" if tested else "too few to test"
+        verdict = words[0] if words else "within chance" if tested else "too few to test" if n else "nobody graded"
         ax.text(
             0,
             -0.25,

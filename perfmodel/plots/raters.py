@@ -11,6 +11,8 @@ from matplotlib.transforms import blended_transform_factory
 from .grades import _key
 from .theme import ACCENT, BAND, BLUE, HAIR, INK, INK2, RULE, Chart, drawn, empty, panel, rows_of, signed
 
+MOST_RATERS = 300  # in a picture of who shares people with whom; beyond, points and lines run together
+
 
 @drawn
 def severity(raters: pd.DataFrame, *, level: float = 0.90, most: int = 30, width: float = 4.4) -> Chart:
@@ -152,6 +154,14 @@ def rater_network(ratings: pd.DataFrame, raters: pd.DataFrame, *, width: float =
     rows = raters.reset_index() if "rater_id" not in raters.columns else raters
     if rows.empty:
         return empty("Nobody rated anybody else.", width)
+    if len(rows) > MOST_RATERS:
+        groups = rows.groupby("component").size()
+        together = int((groups > 1).sum())
+        return empty(
+            f"{len(rows):,} raters in {len(groups):,} {'component' if len(groups) == 1 else 'components'} are too many to draw: {together:,} linked, "
+            f"the largest of {groups.max():,} raters; {len(groups) - together:,} raters share nobody.",
+            width,
+        )
     names = sorted(rows["rater_id"])
     of = dict(zip(rows["rater_id"], rows["component"], strict=True))
     joined = pairs.merge(pairs, on="employee_id")

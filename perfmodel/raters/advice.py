@@ -10,7 +10,7 @@ COLUMNS = ["rank", "rater_id", "employee_id", "variance_before", "variance_after
 def double_ratings(fitted, n: int) -> pd.DataFrame:
     """The next ``n`` ratings worth having, each given the ones before; see ``SeverityFit.double_ratings``."""
     rows: list[tuple[str, str]] = []
-    variances = [_mean_variance(fitted)]
+    variances = [_mean_variance(fitted)] if fitted.identified.any() else []
     for rater, employee, gain in _links(fitted):
         if len(rows) < n:
             rows.append((fitted.rater_ids[rater], fitted.employee_ids[employee]))

@@ -24,7 +24,7 @@ def components(
     first = pd.Series(np.arange(n_raters)).groupby(of_raters).agg(["size", "min"])
     order = first.sort_values(["size", "min"], ascending=[False, True]).index
     rank = {old: new for new, old in enumerate(order, start=1)}
-    number = np.array([rank.get(old, 0) for old in label])
+    number = np.array([rank.get(old, 0) for old in label], int)
     return number[:n_raters], number[n_raters:]
 
 

@@ -76,6 +76,17 @@ class Effects:
     part: Any  # sparse, eliminated factor x kept columns, each row over its diagonal
     diagonal: np.ndarray  # of the eliminated factor, scaled
 
+    @classmethod
+    def none(cls) -> "Effects":
+        """Where there is no rating to learn from: nothing is known, and nobody has an effect."""
+        from scipy.sparse import csr_array
+
+        no = np.zeros(0)
+        return cls(
+            {"employee": 0.0, "rater": 0.0}, np.nan, np.nan, no, no, no, no, no, no, np.zeros((0, 0)), True,
+            csr_array((0, 0)), no,
+        )  # fmt: skip
+
     def covariance(self, of: str, weights: np.ndarray | None = None) -> np.ndarray:
         """Covariance of prediction errors of raters or employees: its diagonal, or its product with ``weights``."""
         scale = self.residual * self.theta[of] ** 2

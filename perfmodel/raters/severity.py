@@ -15,6 +15,9 @@ from .reml import Effects, Ratings, System, full_rank
 
 SELF = "self"
 UNLINKED = "no shared rater or ratee: severity and team quality cannot be told apart"
+NOTHING = (
+    "no rating that tells anything of severity: all are self ratings, of the whole person, or made after another's"
+)
 NO_DRIFT = "drift: needs earlier quarters"
 HALO_PAIRS = 5  # employees with several raters, and cells with several ratings, that halo needs
 
@@ -151,8 +154,7 @@ def fit_severity(
     Raises
     ------
     DataError
-        If a column is absent, a rating is missing or off the scale, a key repeats, or nobody but the
-        employees themselves has rated.
+        If a column is absent, a rating is missing or off the scale, or a key repeats.
 
     References
     ----------
@@ -228,7 +230,7 @@ class _Fitted:
     raters_in: np.ndarray  # codes of the raters, and of the employees, that entered the estimate
     employees_in: np.ndarray
     effects: Effects
-    system: System
+    system: System | None  # none where there is no rating to learn from
     design: np.ndarray  # fixed effects of the ratings that entered
     team_of: np.ndarray  # team of each employee that entered
     reason: dict[str, str]
@@ -237,11 +239,6 @@ class _Fitted:
     def of(cls, table, role_weights, assumed, include_overall, team) -> "_Fitted":
         table = table[table["role"].ne(SELF)].reset_index(drop=True)
         usable = ~table["seen"] & (table["kpi"].ne(OVERALL) | include_overall)
-        if not usable.any():
-            raise DataError(
-                "There is no rating that could tell anything of severity: all are self ratings, ratings of the whole "
-                "person, or were made after seeing another's. Have somebody else rate, blind."
-            )
         rater_ids = np.sort(table["rater_id"].unique())
         employee_ids = np.sort(table["employee_id"].unique())
         table["r"] = np.searchsorted(rater_ids, table["rater_id"])
@@ -249,7 +246,7 @@ class _Fitted:
         table["used"] = usable
         used = table[usable]
         group, of_employee = components(used["r"].to_numpy(), used["e"].to_numpy(), len(rater_ids), len(employee_ids))
-        several = np.bincount(group, minlength=group.max() + 1) > 1
+        several = np.bincount(group, minlength=1) > 1
         linked = several[group] & np.isin(np.arange(len(rater_ids)), used["r"].unique())
         identified = linked | assumed
         # Raters left alone say nothing of severity: their spread is that of teams as well.
@@ -264,6 +261,8 @@ class _Fitted:
     @cached_property
     def variances(self) -> pd.Series:
         e = self.effects
+        if self.system is None:
+            return pd.Series([], dtype=float, name="variance")
         values = {name: e.residual * theta**2 for name, theta in e.theta.items()}
         if not self.identified.any():
             values = {("rater and team" if k == "rater" else k): v for k, v in values.items()}
@@ -301,6 +300,8 @@ class _Fitted:
     @cached_property
     def severity_variance(self) -> np.ndarray:
         """Variance of the error of each centred severity: var(s_i - mean of its group)."""
+        if not self.identified.any():
+            return np.full(len(self.rater_ids), np.nan)
         e, m = self.effects, self.members
         with_mean = self._whole(e.covariance("rater", m[self.raters_in]))
         of_mean = np.einsum("ij,ij->j", m, with_mean)
@@ -381,7 +382,7 @@ class _Fitted:
             between = max(float(np.mean(slope[fine] ** 2 - noise[fine])), 0.0)
             slope *= between / np.maximum(between + noise, 1e-300)
         discrimination = np.where(fine, 1 + slope, np.nan) if fine.any() else np.full(n, np.nan)
-        if "halo" not in self.effects.theta:
+        if self.system is None or "halo" not in self.effects.theta:
             return discrimination, np.full(n, np.nan)
         of_cell = self.raters_in[self.system.r]
         square = np.bincount(of_cell, self.effects.halo**2 + self.effects.halo_variance, n)
@@ -412,7 +413,7 @@ class _Fitted:
         pairs = used.drop_duplicates(["r", "e"])
         shared = pairs.groupby("e")["r"].transform("size") > 1
         roles = used.merge(pairs.loc[shared, ["r", "e"]], on=["r", "e"])
-        for number in range(1, int(self.component.max()) + 1):
+        for number in range(1, int(self.component.max(initial=0)) + 1):
             own = used[group == number]
             raters, employees = own["r"].nunique(), own["e"].nunique()
             if not raters:  # rated only after seeing others
@@ -489,6 +490,8 @@ class _Fitted:
 
 def _fit(rows: pd.DataFrame, team, employee_ids: np.ndarray, identified: bool):
     """Effects on the codes of ``rows`` alone, the system, and why parts of the model are off."""
+    if rows.empty:
+        return Effects.none(), None, np.zeros((0, 0)), None, {"rater": NOTHING, "team": NOTHING, "halo": NOTHING}
     reason = {}
     raters, r = np.unique(rows["r"], return_inverse=True)
     employees, e = np.unique(rows["e"], return_inverse=True)

@@ -23,7 +23,7 @@ From an assessment (``assessment`` is what ``perfmodel.assess`` returns):
 
 Answers for notebooks (``answers``): ``finding(assessment, about, profile="")`` states one finding in a sentence;
 ``counts_table, findings_table, not_tested_table, smart_table, score_sums, weight_choices, variances_table`` are
-tables, and ``busiest_unit`` names the unit with most to discuss.
+tables, ``busiest_unit`` names the unit with most to discuss and ``largest_profile`` the post that most people have.
 """
 
 from .answers import (
@@ -31,6 +31,7 @@ from .answers import (
     counts_table,
     finding,
     findings_table,
+    largest_profile,
     not_tested_table,
     score_sums,
     smart_table,
@@ -60,6 +61,7 @@ __all__ = [
     "finding",
     "findings_table",
     "index_page",
+    "largest_profile",
     "not_tested_table",
     "score_sums",
     "smart_table",

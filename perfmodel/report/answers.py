@@ -190,6 +190,12 @@ def variances_table(assessment) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["source", "variance", "share", "reason"])
 
 
+def largest_profile(assessment) -> str:
+    """The profile that most people have, the first of the scheme among equals."""
+    people = assessment.cycle.employees["profile"].value_counts()
+    return max((p.id for p in assessment.cycle.scheme.profiles), key=lambda profile: people.get(profile, 0))
+
+
 def busiest_unit(assessment) -> str:
     """The unit with most people to discuss, the first by id among equals; "" where nobody is flagged."""
     flagged = assessment.discussion.groupby("unit")["employee_id"].nunique()

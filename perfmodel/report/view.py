@@ -76,7 +76,7 @@ class View:
         """Raters whose ratings enter a person's score, by employee."""
         ratings = self._own(self.assessment.cycle.ratings)
         weights = self.scheme.role_weights
-        counted = ratings[ratings["role"].map(weights).fillna(0) > 0]
+        counted = ratings[ratings["role"].map(weights).astype(float).fillna(0) > 0]
         return {str(who): sorted(set(own)) for who, own in counted.groupby("employee_id")["rater_id"]}
 
     @cached_property

@@ -124,7 +124,7 @@ class Kernels:
                     km=kernel,
                 )
             except papermill.PapermillExecutionError as error:
-                text = f": {error.evalue}" if error.ename in OPEN and error.evalue else ""
+                text = f": {error.evalue.rstrip('.')}" if error.ename in OPEN and error.evalue else ""
                 raise RunError(f"{job.name} failed in its cell {error.exec_count}: {error.ename}{text}.") from None
             except Exception as error:  # a killed kernel shows in many ways
                 if self._stopping.is_set():

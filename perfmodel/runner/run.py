@@ -72,7 +72,9 @@ def run(
     values = parse_settings(settings, books)
     units = tuple(dict.fromkeys(units))
     data, history = read(source, cycle, scheme)
-    known_units(units, data)
+    refuse_unknown("--unit ", units, data.employees["unit"], data.id)
+    asked_for = [chosen["profile"] for chosen in values.values() if chosen.get("profile")]
+    refuse_unknown("--set profile=", asked_for, [profile.id for profile in data.scheme.profiles], "the scheme")
 
     asked = {
         "notebooks": [book.name for book in books],
@@ -195,13 +197,14 @@ def one_cycle(data: "Cycle") -> dict[str, str]:
     return {posixpath.normpath(f"{data.id}/{name}"): digest for name, digest in data.digests.items()}
 
 
-def known_units(units: tuple[str, ...], data: "Cycle") -> None:
-    there = sorted(set(data.employees["unit"]))
-    for unit in units:
-        if unit not in there:
-            near = get_close_matches(unit, there, n=1)
+def refuse_unknown(option: str, names: Iterable[str], there: Iterable[str], where: str) -> None:
+    """Refuse a name that is not among those ``there``, before anything is computed."""
+    there = sorted(set(there))
+    for name in names:
+        if name not in there:
+            near = get_close_matches(name, there, n=1)
             hint = f" Did you mean {near[0]}?" if near else ""
-            raise UsageError(f"--unit {unit}: nobody in {data.id} is in such a unit.{hint} Known: {', '.join(there)}.")
+            raise UsageError(f"{option}{name}: there is none in {where}.{hint} Known: {', '.join(there)}.")
 
 
 def _plan(

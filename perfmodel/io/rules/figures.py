@@ -41,7 +41,9 @@ def common(ground: Ground, rows: Rows, extra: tuple[str, ...] = ()) -> None:
         lambda r: f"{kpi[r]} is made of parts; name the part that is meant: {parts[kpi[r]]}.",
     )  # fmt: skip
     known = {*(i.id for i in scheme.items), *parts, *extra}
-    ground.unknown(rows, "kpi", known, "kpi-unknown", "the scheme has no such KPI or part")
+    ground.unknown(
+        rows, "kpi", known, "kpi-unknown", "the scheme has no such KPI or part (their ids stand in scheme.yaml)"
+    )
     _cards(ground, rows)
     cards = ground.cards.merge(ground.items[["profile", "kpi"]], on="profile")[CARD]
     used = pairs(rows.frame, CARD).isin(pairs(cards, CARD))
