@@ -156,7 +156,7 @@ def test_settings_of_the_caller_do_not_reach_the_charts(assessment):
 def test_more_raters_than_a_picture_holds_are_told_in_words():
     ratings = pd.DataFrame({"rater_id": [f"r{i}" for i in range(400)], "employee_id": "e", "role": "manager"})
     raters = pd.DataFrame({"rater_id": ratings.rater_id, "component": 1, "verdict": "not distinguishable"})
-    assert "400 raters in 1 component are too many to draw" in plots.rater_network(ratings, raters).description
+    assert "400 raters are too many to draw. Linked groups: 1" in plots.rater_network(ratings, raters).description
 
 
 def test_fonts_of_the_machine_do_not_move_a_chart(assessment, monkeypatch):

@@ -158,8 +158,8 @@ def rater_network(ratings: pd.DataFrame, raters: pd.DataFrame, *, width: float =
         groups = rows.groupby("component").size()
         together = int((groups > 1).sum())
         return empty(
-            f"{len(rows):,} raters in {len(groups):,} {'component' if len(groups) == 1 else 'components'} are too many to draw: {together:,} linked, "
-            f"the largest of {groups.max():,} raters; {len(groups) - together:,} raters share nobody.",
+            f"{len(rows):,} raters are too many to draw. Linked groups: {together:,}, the largest of {groups.max():,} "
+            f"raters; raters who share nobody: {len(groups) - together:,}.",
             width,
         )
     names = sorted(rows["rater_id"])
