@@ -110,7 +110,9 @@ def discussion(
             continue
         score, raw = row["score_proposed"], row["score_raw"]
         if grade == grades[-1]:
-            flag("lower_grade", 1, f"{grade} rests on KPI score {row['kpi_score']:.1f} and rating {_rating(row)}.")
+            rests = [f"KPI score {row['kpi_score']:.1f}"] if row["kpi_score"] == row["kpi_score"] else []
+            rests += [f"rating {row['rating']:.1f}"] if row["rating"] == row["rating"] else []
+            flag("lower_grade", 1, f"{grade} rests on {' and '.join(rests)}.")
         alone = row["cap"] and grade_of([score], scheme.cuts)[0]
         if alone and level[alone] < level[grade]:
             flag("gate", 1, f"A gate holds the grade at {row['cap']}; the score of {score:.1f} alone gives {alone}.")

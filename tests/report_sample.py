@@ -309,11 +309,11 @@ def sample(people: int = 64, units: int = 4, seed: int = 5, *, late: bool = True
         {"rater_id": manager, "employee_id": ids, "scorecard": "", "kpi": "coaching", "role": "manager", "rating": 3.0}
     )
     second = ratings.iloc[:-12:5].assign(rater_id="R-01", role="second").query("rater_id != ''")
-    results = pd.DataFrame({"employee_id": ids, "scorecard": "", "kpi": scheme.items[0].id, "status": "final"})
-    results.loc[8, "status"] = "not_due"
+    items = pd.DataFrame({"employee_id": ids, "category": scheme.categories[0].id, "status": "final"})
+    items.loc[8, "status"] = "not_due"
     chase = pd.DataFrame(columns=["employee_id", "unit", "kpi", "what", "owner"])
     if late:
-        results.loc[3, "status"] = "late"
+        items.loc[3, "status"] = "late"
         chase.loc[0] = [ids[3], unit[3], "customer_satisfaction", "result", "data owner"]
     employees = pd.DataFrame(
         {"employee_id": ids, "name": [named.get(i, "") for i in ids], "unit": unit, "profile": scheme.profiles[0].id}
@@ -325,7 +325,6 @@ def sample(people: int = 64, units: int = 4, seed: int = 5, *, late: bool = True
         id="2026Q3",
         simulated=simulated,
         employees=employees,
-        results=results,
         pay=pay,
         ratings=pd.concat([ratings, second], ignore_index=True),
     )
@@ -335,6 +334,7 @@ def sample(people: int = 64, units: int = 4, seed: int = 5, *, late: bool = True
         seed=1,
         status="PARTIAL" if late else "DRAFT",
         totals=totals,
+        items=items,
         chase=chase,
         tables=lambda: tables,
         counts={"in": people, "scored": len(known), "excluded": {"too new to rate": 1}, "waiting": waiting},

@@ -96,6 +96,8 @@ def _company(a, profile: str) -> str:
     if row.empty:
         return "Grades of the company before and after adjustment"
     row = row.iloc[0]
+    if pd.isna(row["share"]):
+        return "Nobody has a grade yet"
     total = round(row["n"] / row["share"]) if row["n"] else 0
     guide = f"the guideline is {100 * row['guideline_low']:.0f} to {100 * row['guideline_high']:.0f} %"
     return f"{row['grade']} {row['n']} of {total} ({100 * row['share']:.0f} %); {guide}"

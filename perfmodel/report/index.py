@@ -145,6 +145,8 @@ def _findings(view: View, units: list[dict[str, Any]]) -> list[dict[str, Any]]:
         f"{words.count_of(alone, 'person', 'people')} left alone: no shared rater."
         if alone
         else "Nobody was left alone."
+        if len(view.scores)
+        else "Nobody has a score yet."
     )
     second = {
         "title": f"Adjustment moves {words.count_of(len(changed), 'grade')}",

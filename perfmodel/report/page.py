@@ -166,6 +166,8 @@ class Sentences(Value):
             Markup("<li><span>{}</span>{}</li>").format(i, line) for i, line in enumerate(self.lines, 1)
         )
         title = Markup("<h2>{}</h2>").format(self.title) if self.title else Markup("")
+        if not self.lines:
+            return Markup('<section class="value">{}<p>Nothing to say.</p></section>').format(title)
         return Markup('<section class="value">{}<ol class="lead">{}</ol></section>').format(title, items)
 
 

@@ -100,9 +100,9 @@ class Report(Value):
         late = sum(n for (_, status), n in self.view.gaps.items() if status == "late")
         away = sum(n for (_, status), n in self.view.gaps.items() if status != "late")
         if not late and not away:
-            return f"● complete, {words.grouped(self.view.n_results)} results"
+            return f"● complete, {words.grouped(self.view.n_items)} items"
         sign = "◐" if scored else "○"
-        return f"{sign} {late} late, {away} not due of {words.grouped(self.view.n_results)}"
+        return f"{sign} {late} late, {away} not due of {words.grouped(self.view.n_items)} items"
 
     @cached_property
     def headline(self) -> list[tuple[str, str]]:
@@ -172,7 +172,7 @@ class Report(Value):
         more = (
             words.say("alone", self.lang, n=len(alone), total=len(v.scores))
             if alone
-            else words.say("alone_none", self.lang)
+            else words.say("alone_none" if len(v.scores) else "no_scores", self.lang)
         )
         return bold, who + more
 
@@ -380,7 +380,7 @@ class Report(Value):
                 strip_range=f"{low:.0f} to {high:.0f}",
                 mean=raw,
                 company_mean=everyone,
-                results=v.n_results,
+                results=v.n_items,
                 borderline=borderline,
                 money=self._money,
                 codes=words.REASON_CODES,
@@ -441,7 +441,7 @@ class Report(Value):
                 {
                     "id": who,
                     "name": v.names.get(who, ""),
-                    "raters": ", ".join(v.rated_by.get(who, [])),
+                    "raters": _few(v.rated_by.get(who, [])),
                     "kpi_score": total["kpi_score"],
                     "rating": total["rating"],
                     "reason": reason,
@@ -464,3 +464,8 @@ def _outside_zone(people: pd.DataFrame, rubric, zone: tuple[float, float], least
 
 def _quarter(cycle_id: str) -> str:
     return cycle_id[-2:] if len(cycle_id) == 6 and cycle_id[-2] == "Q" else cycle_id
+
+
+def _few(names: list[str], most: int = 4) -> str:
+    """Names, or how many where they would fill the line."""
+    return ", ".join(names) if len(names) <= most else f"{len(names)} raters"

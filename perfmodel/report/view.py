@@ -203,19 +203,15 @@ class View:
 
     @cached_property
     def gaps(self) -> dict[tuple[str, str], int]:
-        """Results that are late, not due or do not apply, by category."""
-        results = self._own(self.assessment.cycle.results)
-        category = dict(self.scheme.item_table()[["item", "category"]].itertuples(index=False))
-        missing = results[results["status"].isin(["late", "not_due", "not_applicable"])]
-        keys = zip(missing["kpi"].map(category), missing["status"], strict=True)
-        counted: dict[tuple[str, str], int] = {}
-        for key in keys:
-            counted[key] = counted.get(key, 0) + 1
-        return counted
+        """Results, ratings and milestones that are late, not due or do not apply, by category."""
+        items = self._own(self.assessment.items)
+        missing = items[items["status"].isin(["late", "not_due", "not_applicable"])]
+        return missing.groupby(["category", "status"]).size().to_dict()
 
     @cached_property
-    def n_results(self) -> int:
-        return len(self._own(self.assessment.cycle.results))
+    def n_items(self) -> int:
+        """What there should be: a result, rating or milestone plan for each item of each scorecard."""
+        return len(self._own(self.assessment.items))
 
     @cached_property
     def pool(self) -> pd.DataFrame:

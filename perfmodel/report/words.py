@@ -189,6 +189,7 @@ EN = {
     "adjusted_none": "Severity-adjusted: no score moved.",
     "alone": "Left alone: {n} of {total}, no shared rater. Severity and team quality cannot be told apart.",
     "alone_none": "Nobody was left alone: every rater shares people with another.",
+    "no_scores": "Nobody has a score yet.",
     "close": "Too close to call: {n} of {total}.",
     "close_more": "Rating error alone leaves the proposed grade under p {call}; discuss these first.",
     "close_none": "No grade is too close to call: every p is {call} or more.",

@@ -37,7 +37,7 @@ def importance(
     drawn = (made * made.sum(axis=1, keepdims=True)).sum(axis=0) / max(n - 1, 1)
     variance = drawn.sum()
     enough = n > 1 and variance > 1e-12
-    low, high = _stable(panel, space, weights, ladder)
+    low, high = _stable(panel, space, weights, ladder) if n else (np.full(len(weights), np.nan),) * 2
     cap = points_cap.to_numpy(float)
     there = ~np.isnan(panel.points)
     at_cap = (there & (np.nan_to_num(panel.points, nan=-np.inf) >= cap - 1e-9)).sum(axis=0)
