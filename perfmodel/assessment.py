@@ -17,7 +17,8 @@ from .cycle import Cycle
 from .distribution import distribution
 from .errors import Finding
 from .outcomes import pool
-from .raters import SeverityFit, fit_severity
+from .raters import SeverityFit, drift, fit_severity, with_drift
+from .raters.table import SELF, VIGNETTE
 from .reliability import grade_chances
 from .scoring import item_scores, kpi_table, rescore, total
 from .tables import OUTPUTS, columns_of, conform
@@ -65,7 +66,25 @@ class Assessment:
             scale=scheme.scale[:2],
             min_ratings=scheme.limits.min_ratings,
             team=self.cycle.employees.set_index("employee_id")["manager_id"],
+            link=None if scheme.severity.link == "none" else scheme.severity.link,
+            anchor=self.anchor,
         )
+
+    @cached_property
+    def anchor(self) -> pd.Series | None:
+        """Under the link ``kpi``: mean attainment of each employee on the measured items that the scheme names."""
+        names = self.cycle.scheme.severity.anchor
+        if not names:
+            return None
+        measured = item_scores(self.cycle)
+        rows = measured[measured["item"].isin(names)]
+        return rows.groupby("employee_id")["attainment"].mean().rename("anchor")
+
+    @cached_property
+    def drift(self) -> pd.DataFrame:
+        """Severity of each rater in this quarter and the earlier ones, and its CUSUM; shown, and corrects nothing."""
+        past = {cycle.id: Assessment(cycle, self.seed).severity.raters for cycle in self.history}
+        return conform(drift({**past, self.cycle.id: self.severity.raters}), "drift")
 
     @cached_property
     def items(self) -> pd.DataFrame:
@@ -217,7 +236,17 @@ class Assessment:
 
     @cached_property
     def raters(self) -> pd.DataFrame:
-        return conform(self.severity.raters.reset_index(), "raters")
+        table = with_drift(self.severity.raters, self.drift, self.cycle.id)
+        return conform(table.reset_index(), "raters")
+
+    @cached_property
+    def rater_consistency(self) -> pd.DataFrame:
+        return conform(self.severity.consistency.reset_index(), "rater_consistency")
+
+    @cached_property
+    def rater_groups(self) -> pd.DataFrame:
+        """For HR and legal alone."""
+        return conform(self.severity.group_differences(self.cycle.groups), "restricted/rater_groups")
 
     @cached_property
     def adjusted_ratings(self) -> pd.DataFrame:
@@ -230,6 +259,26 @@ class Assessment:
     @cached_property
     def double_ratings(self) -> pd.DataFrame:
         return conform(self.severity.double_ratings(), "double_ratings")
+
+    @cached_property
+    def double_rating_requests(self) -> pd.DataFrame:
+        """The advice as rows of the ratings table with the rating still to be filled in, for a coordinator to send."""
+        people = self.cycle.employees.set_index("employee_id")
+        table = self.double_ratings[["rank", "rater_id", "employee_id"]]
+        rated = self.items[self.items["kind"].eq("rated")][["employee_id", "scorecard", "item"]]
+        rows = table.merge(rated.rename(columns={"item": "kpi"}), on="employee_id")
+        others = [r.id for r in self.cycle.scheme.roles if not r.required and r.id not in (SELF, VIGNETTE)]
+        return conform(
+            rows.assign(
+                rater_name=rows["rater_id"].map(people["name"]).fillna(""),
+                employee_name=rows["employee_id"].map(people["name"]).fillna(""),
+                unit=rows["employee_id"].map(people["unit"]).fillna(""),
+                role="second" if "second" in others or not others else others[0],
+                rating="",
+                blind="yes",
+            ),
+            "double_rating_requests",
+        )
 
     @cached_property
     def distribution(self) -> pd.DataFrame:
@@ -251,7 +300,7 @@ class Assessment:
 
     def tables(self, *names: str) -> dict[str, pd.DataFrame]:
         """The contract's tables by name; all of them when none is named."""
-        return {name: getattr(self, name) for name in (names or OUTPUTS)}
+        return {name: getattr(self, name.removeprefix("restricted/")) for name in (names or OUTPUTS)}
 
     @cached_property
     def counts(self) -> dict:

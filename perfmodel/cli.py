@@ -99,6 +99,9 @@ def parser() -> argparse.ArgumentParser:
     p = verb("bench", bench, "time the program beside its peers; prints ratios")
     p.add_argument("source", metavar="CYCLE", nargs="?", help="a quarter to run and read (default: the shipped sample)")
     p.add_argument("--repeat", type=_count, default=3, metavar="N", help="runs of each; the median counts (default 3)")
+    p.add_argument(
+        "--only", choices=("run", "raters", "size"), help="the run; severity beside lme4; severity against size"
+    )
     p.add_argument("--jobs", type=_count, metavar="N", help="notebooks at once (default: one a core)")
 
     verb("lab", lab, "open the notebooks in JupyterLab")
@@ -182,9 +185,16 @@ def example(a) -> int:
 
 
 def bench(a) -> int:
-    from .runner import bench
+    from itertools import chain
 
-    for line in bench.measure(a.source, repeat=a.repeat, jobs=a.jobs, say=say):
+    from .runner import bench, bench_raters
+
+    parts = {
+        "run": bench.measure(a.source, repeat=a.repeat, jobs=a.jobs, say=say),
+        "raters": bench_raters.beside_lme4(a.repeat, say),
+        "size": bench_raters.against_size(a.repeat, say),
+    }
+    for line in chain.from_iterable(lines for name, lines in parts.items() if a.only in (None, name)):
         print(line, flush=True)
     return OK
 

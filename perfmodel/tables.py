@@ -178,6 +178,18 @@ OUTPUTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("adjusted_ratings", "employee_id scorecard kpi", "rating_raw rating_adjusted se reason"),
         ("links", "component", "n_raters n_employees connectivity linked_by what_is_identified"),
         ("double_ratings", "rank", "rater_id employee_id variance_before variance_after"),
+        (
+            "double_rating_requests",
+            "rank scorecard kpi",
+            "rater_id rater_name employee_id employee_name unit role rating blind",
+        ),
+        ("rater_consistency", "rater_id", "infit outfit low high"),
+        ("drift", "rater_id quarter", "severity se change z high low signal"),
+        (
+            "restricted/rater_groups",
+            "rater_id attribute group",
+            "reference n_group n_reference difference se shrunk p q reason",
+        ),
         ("weight_grades", "profile employee_id", "grade w_* w_stay rank_best rank_worst rank_exact driver"),
         ("weight_rank_bands", "profile employee_id band", "w_share"),
         (

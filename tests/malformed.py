@@ -661,3 +661,29 @@ def a_unit_is_written_in_two_ways(folder):
 @variant("far-off", level="warning")
 def an_actual_in_another_unit_than_its_target(folder):
     replace(folder, "results.csv", "001,,sales_attainment,4000,4080", "001,,sales_attainment,4000,4080000")
+
+
+@variant("scheme-invalid", file="scheme.yaml")
+def raters_are_compared_under_an_unknown_assumption(folder):
+    replace(folder, "scheme.yaml", "link: none ", "link: friendship ")
+
+
+@variant("scheme-invalid", file="scheme.yaml")
+def the_kpi_link_names_no_kpi(folder):
+    replace(folder, "scheme.yaml", "link: none ", "link: kpi ")
+
+
+@variant("scheme-invalid", file="scheme.yaml")
+def the_kpi_link_names_a_rated_item(folder):
+    replace(folder, "scheme.yaml", "link: none ", "anchor: [team_culture]\n  link: kpi ")
+
+
+@variant("scheme-invalid", file="scheme.yaml")
+def vignettes_without_a_role_for_them(folder):
+    replace(folder, "scheme.yaml", "link: none ", "link: vignettes ")
+
+
+@variant("vignette-person", file="ratings.csv")
+def a_person_who_is_also_a_written_case(folder):
+    replace(folder, "scheme.yaml", "roles:\n", "roles:\n  - {id: vignette, weight: 0, name: {en: Written case}}\n")
+    cell(folder, "ratings.csv", 3, "role", "vignette")

@@ -1,5 +1,6 @@
 """The sample quarter through every method: what must hold between the tables, and what is known of its truth."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ from small_cycle import write_small
 
 import perfmodel as pm
 from perfmodel.grades import cap_grades, grade_of
-from perfmodel.scoring import rescore
+from perfmodel.scheme import Severity
+from perfmodel.scoring import item_scores, rescore
 from perfmodel.tables import OUTPUTS, columns_of
 
 DATA = Path(__file__).parents[1] / "data"
@@ -22,7 +24,7 @@ def quarter():
 
 @pytest.mark.parametrize("name", OUTPUTS)
 def test_a_table_has_the_contracts_columns_unique_keys_and_rows(quarter, name):
-    table, key = getattr(quarter, name), list(OUTPUTS[name][0])
+    table, key = quarter.tables(name)[name], list(OUTPUTS[name][0])
     assert list(table) == columns_of(name, quarter.grades)
     assert len(table) and not table.duplicated(key).any()
     assert table.equals(table.reset_index(drop=True))
@@ -162,3 +164,59 @@ def test_an_earlier_quarter_that_cannot_be_read_is_named_among_the_findings(tmp_
     quarter = pm.assess(write_small(tmp_path / "2026Q3"))
     assert not len(quarter.history) and [f.level for f in quarter.findings] == ["warning"]
     assert "2026Q2" in quarter.findings[0].file + quarter.findings[0].message
+
+
+# --- Raters -------------------------------------------------------------------------------------------------------
+
+
+def of_scheme(quarter, **changed):
+    """The same quarter under a scheme with another entry."""
+    cycle = quarter.cycle
+    return pm.Assessment(replace(cycle, scheme=replace(cycle.scheme, **changed)), quarter.seed)
+
+
+def test_the_link_that_a_scheme_names_stands_beside_every_number_that_rests_on_it(quarter):
+    linked = of_scheme(quarter, severity=Severity("kpi", ("sales_attainment", "new_customers")))
+    raters = linked.raters
+    assert raters.severity.notna().all() and raters.reason.str.contains("only as their KPI says").all()
+    assert linked.links.what_is_identified.str.contains("KPI").all()
+    given = linked.adjusted_ratings
+    assert given.loc[given.se.notna(), "reason"].str.contains("KPI").all()
+
+
+def test_the_anchor_is_the_mean_attainment_on_the_items_that_the_scheme_names(quarter):
+    names = ["sales_attainment", "gross_margin"]
+    one = of_scheme(quarter, severity=Severity("kpi", tuple(names))).anchor
+    rows = item_scores(quarter.cycle)
+    who = one.dropna().index[5]
+    expected = rows[rows.employee_id.eq(who) & rows.item.isin(names)].attainment.mean()
+    assert one[who] == pytest.approx(expected) and quarter.anchor is None
+
+
+def test_drift_compares_with_the_earlier_quarters_and_the_table_of_raters_repeats_it(quarter):
+    moves = quarter.drift
+    assert set(moves.quarter) == {"2026Q1", "2026Q2", "2026Q3"}
+    now = moves[moves.quarter == "2026Q3"].set_index("rater_id").change
+    drifts = quarter.raters.set_index("rater_id").drift
+    assert drifts.dropna().equals(now.reindex(drifts.dropna().index).rename("drift"))
+    assert drifts.notna().sum() > 10
+    alone = pm.Assessment(quarter.cycle, quarter.seed)
+    assert alone.raters.drift.isna().all() and alone.raters.reason.str.contains("needs earlier quarters").all()
+
+
+def test_requests_for_second_ratings_are_rows_of_the_ratings_table_still_to_be_filled_in(quarter):
+    rows, advice = quarter.double_rating_requests, quarter.double_ratings
+    pairs = rows.drop_duplicates("rank").set_index("rank")[["rater_id", "employee_id"]]
+    assert pairs.equals(advice.set_index("rank")[["rater_id", "employee_id"]])
+    assert rows.rating.eq("").all() and rows.blind.eq("yes").all()
+    assert set(rows.role) <= set(quarter.cycle.scheme.role_weights)
+    rated = {i.id for i in quarter.cycle.scheme.items if i.kind == "rated"}
+    assert set(rows.kpi) <= rated and rows.employee_name.ne("").all()
+
+
+def test_differences_between_groups_are_restricted_and_small_ones_not_shown(quarter):
+    table = quarter.tables("restricted/rater_groups")["restricted/rater_groups"]
+    hidden = table[table.difference.isna()]
+    assert hidden[["n_group", "n_reference", "p", "q"]].isna().all(axis=None) and hidden.reason.ne("").all()
+    shown = table[table.difference.notna()]
+    assert (shown[["n_group", "n_reference"]] >= 5).all(axis=None)

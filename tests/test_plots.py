@@ -8,8 +8,28 @@ import pytest
 from report_sample import CUTS, sample
 
 from perfmodel import plots
+from perfmodel.plots import theme
 
 RUBRIC = ((1, 40), (2, 60), (3, 75), (4, 90), (5, 100))
+
+SHRUNK = pd.DataFrame({"rater_id": ["R-1", "R-2"], "raw": [0.6, -0.4], "severity": [0.3, -0.35], "n_ratings": [5, 60]})
+MOVES = pd.DataFrame(
+    [
+        ("R-1", "2026Q1", 0.1, 0.1, np.nan, 0.0, 0.0, ""), ("R-1", "2026Q2", 0.9, 0.1, 0.8, 5.2, 0.0, "severer"),
+        ("R-2", "2026Q1", 0.0, 0.1, np.nan, 0.0, 0.0, ""), ("R-2", "2026Q2", -0.1, 0.1, -0.1, 0.0, 0.2, ""),
+    ],
+    columns=["rater_id", "quarter", "severity", "se", "change", "high", "low", "signal"],
+)  # fmt: skip
+RANGE = pd.DataFrame({"rater_id": ["R-1", "R-2"], "low": [0.2, -0.1], "used": [0.3, 0.1], "high": [0.4, 0.2]})
+CURVE = pd.DataFrame({"raters": [1, 2, 3], "absolute": [0.5, 0.667, 0.75], "kind": ["a", "a", "b"]})
+MAP = pd.DataFrame(
+    {
+        "facet": ["employee"] * 4 + ["rater"] * 3 + ["kpi"],
+        "id": ["e1", "e2", "e3", "e4", "R-1", "R-2", "R-3", "item"],
+        "measure": [-1.0, 0.0, 0.1, 2.0, 0.5, 0.49, -0.5, 0.0],
+        "se": 0.2,
+    }
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +55,11 @@ def charts(assessment):
         "money": plots.money(t["pool"]),
         "recovery": plots.recovery([0.1, 0.4, -0.3], [0.2, 0.3, -0.2], low=[0, 0, -1], high=[1, 1, 0]),
         "strip": plots.strip(t["raters"].head(4), label="rater_id", value="severity", low="lower", high="upper"),
+        "shrinkage": plots.shrinkage(SHRUNK),
+        "drift": plots.drift(MOVES),
+        "link_range": plots.link_range(RANGE),
+        "curve": plots.curve(CURVE, x="raters", y="absolute", ylabel="reliability", reference=0.8),
+        "wright_map": plots.wright_map(MAP),
         "histogram": plots.histogram(np.arange(30.0), xlabel="points", mark=4),
     }
 
@@ -59,6 +84,18 @@ def test_every_reference_inside_a_chart_leads_somewhere(charts):
         known = set(re.findall(r'\bid="([^"]+)"', svg))
         used = set(re.findall(r'href="#([^"]+)"', svg)) | set(re.findall(r"url\(#([^)]+)\)", svg))
         assert used <= known, name
+
+
+def test_last_digits_of_a_sum_do_not_change_a_chart():
+    """Processors and thread counts differ in the 16th digit of a product of matrices; pages must not."""
+    svgs = []
+    for nudge in (0.0, 1e-9):
+        chart = theme.Chart(figsize=(4, 3))
+        chart.subplots().plot(np.array([1, 2, 4]) / 7 + nudge, [1, 3, 2], marker="o", label="0.123456")
+        svgs.append(chart.svg("1.23456 stays in text"))
+    assert svgs[0] == svgs[1]
+    assert "1.23456 stays in text" in svgs[0]
+    assert not re.search(r'="[^"]*\d\.\d{3,}', svgs[0])
 
 
 def test_the_same_table_gives_the_same_bytes(assessment):
@@ -183,3 +220,66 @@ def test_chinese_without_a_chinese_font_warns_by_name(monkeypatch):
     with pytest.warns(UserWarning, match="Noto Sans CJK SC"):
         assert not theme.can_draw("卓越")
     assert theme.can_draw("S")
+
+
+def test_shrinkage_states_what_ratings_alone_say_and_what_is_believed():
+    assert "R-1 +0.60 to +0.30 (5 ratings)" in plots.shrinkage(SHRUNK).description
+    many = pd.DataFrame({"rater_id": [f"R{i:02d}" for i in range(40)], "raw": np.linspace(-1, 1, 40)})
+    chart = plots.shrinkage(many.assign(severity=many.raw / 2, n_ratings=9))
+    assert "10 more, nearer to 0" in chart.svg("t") and "R00" in chart.description
+
+
+def test_drift_marks_who_moved_and_puts_them_first():
+    chart = plots.drift(MOVES)
+    assert chart.description.index("R-1") < chart.description.index("R-2")
+    assert "R-1 change +0.80, CUSUM 5.2, severer" in chart.description
+    assert chart.svg("t").count("#a8420a") >= 2, "the line and the word"
+    many = pd.concat([MOVES.assign(rater_id=MOVES.rater_id + f"{i:02d}") for i in range(10)])
+    assert "8 more, none of them beyond what error allows" in plots.drift(many).description
+    assert "2 more" in plots.drift(many, most=18).description
+
+
+def test_a_severity_whose_sign_the_assumption_decides_is_marked():
+    chart = plots.link_range(RANGE)
+    assert "R-2 +0.10 (−0.10 to +0.20), sign depends on it" in chart.description
+    assert "R-1 +0.30 (+0.20 to +0.40);" in chart.description
+    assert chart.svg("t").count("sign depends") == 2, "once on the chart, once in its description"
+
+
+def test_a_curve_states_its_points_and_what_is_to_be_reached():
+    chart = plots.curve(CURVE, x="raters", y="absolute", ylabel="reliability", reference=0.8)
+    assert chart.description == "reliability by raters: 0.50 at 1, 0.67 at 2, 0.75 at 3. To be reached: 0.8."
+    by = plots.curve(CURVE, x="raters", y="absolute", by="kind", log=True)
+    assert "a: 0.50 at 1, 0.67 at 2; b: 0.75 at 3" in by.description
+
+
+def test_a_curve_of_what_is_not_known_says_why():
+    table = CURVE.assign(absolute=np.nan, reason="nobody has two raters")
+    assert plots.curve(table, x="raters", y="absolute").description == "Nothing to draw: nobody has two raters."
+
+
+def test_names_at_one_height_share_a_line_of_the_map():
+    chart = plots.wright_map(MAP)
+    assert "R-1, R-2" in chart.svg("t") and "people from −1.00 to +2.00" in chart.description
+
+
+@pytest.mark.parametrize(
+    "draw, table",
+    [(plots.shrinkage, SHRUNK), (plots.drift, MOVES), (plots.link_range, RANGE), (plots.wright_map, MAP)],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_the_new_charts_of_raters_bear_empty_tables_and_odd_names(draw, table):
+    assert draw(table.iloc[:0]).description.endswith(".")
+    column = "rater_id" if "rater_id" in table else "id"
+    for name in ("<script>alert(1)</script>", "$x_1$", "x" * 300, "张伟"):
+        odd = draw(table.assign(**{column: table[column].where(table[column] != "R-1", name)}))
+        svg = odd.svg("t")
+        assert "<script>" not in svg and "nan" not in odd.description
+        assert odd.get_figwidth() < 15
+
+
+def test_the_grey_of_a_rater_ends_where_the_interval_would_touch_zero():
+    row = {"rater_id": "R-1", "severity": 0.5, "lower": 0.05, "upper": 1.3, "verdict": "severe", "n_ratings": 9}
+    chart = plots.severity(pd.DataFrame([row | {"n_employees": 5}]))
+    band = next(p for p in chart.axes[0].patches if p.get_width() > 0)
+    assert band.get_x() == pytest.approx(-0.8) and band.get_x() + band.get_width() == pytest.approx(0.45)

@@ -60,6 +60,7 @@ def stage(monkeypatch, tmp_path):
     monkeypatch.setitem(module, "assess", assess)
     monkeypatch.setattr(perfmodel.report, "index_page", lambda a, m, notebooks, **_: f"<p>{m['run_id']}</p>")
     monkeypatch.setattr(perfmodel.report, "workbook", lambda a, path, **_: path.write_bytes(b"pack"))
+    monkeypatch.setattr(perfmodel.report, "feedback_sheets", lambda a: {"r1.html": "<p>for r1</p>"})
     monkeypatch.setattr(perfmodel.report, "export_html", lambda book, page, **_: page.write_text("<p>page</p>"))
 
     def run(*books, **options):
@@ -113,7 +114,7 @@ def test_a_run_leaves_the_contracts_files_and_a_manifest_with_the_digest_of_each
     files = {p.relative_to(run).as_posix() for p in run.rglob("*") if p.is_file()}
     assert files == {
         *("index.html", "a.html", "a.ipynb", "pack.xlsx", "manifest.json"),
-        *("tables/scores.csv", "restricted/fairness.csv"),
+        *("tables/scores.csv", "restricted/fairness.csv", "restricted/feedback/r1.html"),
     }
     assert stat.S_IMODE((run / "restricted").stat().st_mode) == 0o700
     said = manifest.read_manifest(run)

@@ -14,6 +14,8 @@ values in words, for readers who hear the page.
 - ``weight_shares(weight_grades, *, call=0.70, most=30)``; ``rank_bands(weight_rank_bands, *, most=30)``
 - ``importance(weight_importance)``; ``stability(weight_importance)``
 - ``rater_network(ratings, raters)``
+- ``shrinkage(raters, *, most=30)``; ``drift(moves, *, most=12)``; ``link_range(table, *, most=30)``
+- ``curve(table, *, x, y, by=None, log=False, reference=None)``; ``wright_map(table)``
 - ``money(pool)``
 - ``recovery(truth, estimate, *, low=None, high=None, xlabel, ylabel)``; ``strip(table, *, label, low, value, high,
   xlabel, reference=None)``; ``histogram(values, *, xlabel, mark=None)``
@@ -24,8 +26,10 @@ values in words, for readers who hear the page.
 from .general import histogram, recovery, strip
 from .grades import agreement_zone, grade_change, kpi_against_rating, score_distribution, slopes, unit_multiples
 from .marks import category_strip, grade_bars, p_columns, w_bar
+from .method import curve, wright_map
 from .outcomes import money
 from .raters import rater_network, severity
+from .severities import drift, link_range, shrinkage
 from .theme import PALETTE, RC, TOKENS, Chart
 from .weights import importance, rank_bands, stability, weight_shares
 
@@ -36,11 +40,14 @@ __all__ = [
     "Chart",
     "agreement_zone",
     "category_strip",
+    "curve",
+    "drift",
     "grade_bars",
     "grade_change",
     "histogram",
     "importance",
     "kpi_against_rating",
+    "link_range",
     "money",
     "p_columns",
     "rank_bands",
@@ -48,10 +55,12 @@ __all__ = [
     "recovery",
     "score_distribution",
     "severity",
+    "shrinkage",
     "slopes",
     "stability",
     "strip",
     "unit_multiples",
     "w_bar",
     "weight_shares",
+    "wright_map",
 ]

@@ -17,9 +17,13 @@ def recovery(
     high: Sequence[float] | None = None,
     xlabel: str = "planted",
     ylabel: str = "estimated",
+    equal: bool = True,
     width: float = 4.4,
 ) -> Chart:
-    """Estimates against the planted truth on the line of equality, with intervals where given."""
+    """Estimates against the planted truth on the line of equality, with intervals where given.
+
+    Not ``equal``: the two have different units, so there is no such line.
+    """
     x, y = np.asarray(truth, float), np.asarray(estimate, float)
     known = np.isfinite(x) & np.isfinite(y)
     if not known.any():
@@ -27,7 +31,8 @@ def recovery(
     chart, ax = panel(width, width * 0.8, left=0.6, right=0.1, top=0.1, bottom=0.5)
     if low is not None and high is not None:
         ax.vlines(x[known], np.asarray(low, float)[known], np.asarray(high, float)[known], color="#a3c5e0", lw=1.2)
-    ax.axline((float(x[known].mean()),) * 2, slope=1, color=INK, lw=0.8)
+    if equal:
+        ax.axline((float(x[known].mean()),) * 2, slope=1, color=INK, lw=0.8)
     ax.plot(x[known], y[known], "o", ms=4.5, color=BLUE, mec="white", mew=0.5)
     ax.set_xlabel(xlabel)
     ax.set_ylabel(ylabel)
@@ -35,9 +40,10 @@ def recovery(
         np.corrcoef(x[known], y[known])[0, 1] if known.sum() > 2 and np.ptp(x[known]) * np.ptp(y[known]) > 0 else np.nan
     )
     error = np.sqrt(np.mean((y[known] - x[known]) ** 2))
-    chart.description = f"{int(known.sum())} points around the line of equality: root mean square error {error:.2f}" + (
-        f", correlation {correlation:.2f}." if np.isfinite(correlation) else "."
-    )
+    said = [f"root mean square error {error:.2f}"] * equal
+    said += [f"correlation {correlation:.2f}"] * bool(np.isfinite(correlation))
+    where = " around the line of equality" if equal else f", {ylabel} against {xlabel}"
+    chart.description = f"{int(known.sum())} points{where}: {', '.join(said)}."
     return chart
 
 

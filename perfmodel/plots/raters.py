@@ -18,8 +18,8 @@ MOST_RATERS = 300  # in a picture of who shares people with whom; beyond, points
 def severity(raters: pd.DataFrame, *, level: float = 0.90, most: int = 30, width: float = 4.4) -> Chart:
     """Severity of each rater with its interval, from severe to lenient; who has none is said in words.
 
-    The grey of a row is the half-width of that row's interval around 0, so "dot outside grey" and "interval
-    clear of zero" are one statement. Under a rule: too few ratings to order, then raters left alone.
+    The grey of a row is that row's interval turned about 0, so "dot outside grey" and "interval clear of zero"
+    are one statement. Under a rule: too few ratings to order, then raters left alone.
 
     Parameters
     ----------
@@ -47,14 +47,15 @@ def severity(raters: pd.DataFrame, *, level: float = 0.90, most: int = 30, width
     step = min(0.36, max(0.24, 1.5 / max(lines, 1)))
     name_width = 0.1 + 0.075 * rows["rater_id"].str.len().max()
     chart, ax = panel(width, 0.25 + step * lines + 0.62, left=max(name_width, 0.62), right=1.28, top=0.25, bottom=0.57)
-    half = ((known["upper"] - known["lower"]) / 2).to_numpy(float)
-    reach = np.nanmax([0.6, *known["upper"].abs(), *known["lower"].abs(), *half]) * 1.08
+    above = (known["severity"] - known["lower"]).to_numpy(float)
+    below = (known["upper"] - known["severity"]).to_numpy(float)
+    reach = np.nanmax([0.6, *known["upper"].abs(), *known["lower"].abs(), *above, *below]) * 1.08
     edge = blended_transform_factory(chart.transFigure, ax.transData)
     said = []
-    for y, (row, h) in enumerate(zip(rows_of(known), half, strict=True)):
+    for y, (row, up, down) in enumerate(zip(rows_of(known), above, below, strict=True)):
         differs = row.verdict != "not distinguishable"
         colour = BLUE if differs else INK2
-        ax.barh(y, 2 * h, 0.82, left=-h, color=BAND, edgecolor=RULE, lw=0.6, zorder=0)
+        ax.barh(y, up + down, 0.82, left=-down, color=BAND, edgecolor=RULE, lw=0.6, zorder=0)
         ax.plot([row.lower, row.upper], [y, y], color=colour, lw=1.6, zorder=2)
         ax.plot(
             row.severity,

@@ -52,6 +52,7 @@ RC: dict[Any, Any] = {
     "svg.hashsalt": "perfmodel",
     "font.size": 9.5,
     "axes.unicode_minus": True,
+    "text.parse_math": False,  # a $ in somebody's name is a $
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": RULE,
@@ -148,10 +149,19 @@ class Chart(Figure):
         return f'<div style="max-width:{self.get_figwidth() * 1.3:.1f}in">{self.svg()}</div>'
 
 
+def _short(tag: re.Match) -> str:
+    """A tag with its numbers at two decimals; the + 0 makes a minus zero plain."""
+    return re.sub(
+        r"(?<![\w.])-?\d+\.\d{3,}(?=[ \",)])", lambda number: f"{round(float(number.group()), 2) + 0:.2f}", tag.group()
+    )
+
+
 def inline(svg: str, title: str, alt: str, width: str = "") -> Markup:
     """matplotlib's SVG made fit to stand in a page: named for readers, styled by the page, ids of its own.
 
-    matplotlib numbers its groups alike in every figure, and ids must be unique in a page.
+    matplotlib numbers its groups alike in every figure, and ids must be unique in a page. Coordinates keep two
+    decimals, a hundredth of a point, and ids are counted: the last digits of a sum differ from processor to
+    processor, and the same input has to give the same bytes.
     """
     body = svg[svg.index("<svg") :]
     box = re.search(r'viewBox="([^"]+)"', body)
@@ -159,10 +169,11 @@ def inline(svg: str, title: str, alt: str, width: str = "") -> Markup:
     body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", body, flags=re.S)
     body = re.sub(r"<!--.*?-->\s*", "", body, flags=re.S)
     body = re.sub(r'<g id="[^"]*"', "<g", body)
+    body = re.sub(r"<[^>]*>", _short, body)
+    ids = {old: str(order) for order, old in enumerate(re.findall(r'\bid="([^"]*)"', body))}
+    body = re.sub(r'(\bid="|url\(#|href="#)([^")]*)', lambda found: found.group(1) + ids[found.group(2)], body)
     name = "f" + sha256((alt + body).encode()).hexdigest()[:10]
-    body = re.sub(r'\bid="([^"]*)"', rf'id="{name}-\1"', body)
-    body = re.sub(r'xlink:href="#', rf'href="#{name}-', body)
-    body = re.sub(r"url\(#", f"url(#{name}-", body)
+    body = re.sub(r'(?:xlink:)?(\bid="|url\(#|href="#)(\d)', rf"\1{name}-\2", body)
     body = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", body)
     body = re.sub(r"font-family:[^;\"]*;? ?", "", body)
     body = re.sub(r"<defs>\s*</defs>\s*", "", body)

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 DENSE = 1500  # nodes up to which all eigenvalues are computed at once
+MOST = 20_000  # nodes up to which connectivity is computed at all
 
 
 def components(

@@ -3,10 +3,11 @@
     y = X b + employee + team - severity + halo + residual
 
 Halo (employee x rater) and one of the two crossed factors are eliminated in closed form, so only the smaller
-factor, the teams and the fixed effects stay in one dense system (its Schur complement). Random effects are
-scaled by ``theta`` = their standard deviation in units of the residual's (Bates et al. 2015, Fitting linear
-mixed-effects models using lme4, J. Stat. Softw. 67(1), eq. 2 and sec. 3), so a variance of 0 is no special
-case and the criterion is that of lme4.
+factor, the teams and the fixed effects stay in one system (its Schur complement). Random effects are scaled by
+``theta`` = their standard deviation in units of the residual's (Bates et al. 2015, Fitting linear mixed-effects
+models using lme4, J. Stat. Softw. 67(1), eq. 2 and sec. 3), so a variance of 0 is no special case and the
+criterion is that of lme4. Variances are found by average-information steps (Gilmour, Thompson and Cullis 1995,
+Biometrics 51(4), sec. 3) with the residual's profiled out.
 """
 
 from dataclasses import dataclass
@@ -15,9 +16,15 @@ from typing import Any
 
 import numpy as np
 
+from .linear import Dense, Iterative, rows_of
+
 NAMES = ("employee", "rater", "team", "halo")
-START = {"employee": 0.7, "rater": 0.4, "team": 0.3, "halo": 0.4}
 LEAST, MOST = 1e-8, 2500.0  # bounds of a variance in units of the residual's; at the lower one it is nil
+NEAR_NIL = 1e-4  # from which a step towards 0 goes there at once
+CLOSE = 1e-12  # squared distance to the optimum, in standard errors of the variances, that the last step may leave
+STEPS, HALVINGS = 100, 12
+SMALL = 200  # cells (employee x rater) up to which a search that ends at a bound is made a second time
+DENSE = 2500  # order of the system up to which its inverse is held whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,100 +62,18 @@ class Ratings:
         return code // n_raters, code % n_raters, count, y, x
 
 
-@dataclass(frozen=True, eq=False)
-class Effects:
-    """The solution at given ``theta``: effects, and the covariance of their errors. Rating points.
-
-    ``rater`` is the effect on the rating, the negative of severity.
-    """
-
-    theta: dict[str, float]
-    criterion: float
-    residual: float  # variance
-    fixed: np.ndarray
-    employee: np.ndarray
-    rater: np.ndarray
-    team: np.ndarray
-    halo: np.ndarray  # of each cell
-    halo_variance: np.ndarray  # of its error
-    kept: np.ndarray  # inverse of the Schur complement: kept factor, teams, fixed effects; scaled
-    kept_is_rater: bool
-    part: Any  # sparse, eliminated factor x kept columns, each row over its diagonal
-    diagonal: np.ndarray  # of the eliminated factor, scaled
-
-    @classmethod
-    def none(cls) -> "Effects":
-        """Where there is no rating to learn from: nothing is known, and nobody has an effect."""
-        from scipy.sparse import csr_array
-
-        no = np.zeros(0)
-        return cls(
-            {"employee": 0.0, "rater": 0.0}, np.nan, np.nan, no, no, no, no, no, no, np.zeros((0, 0)), True,
-            csr_array((0, 0)), no,
-        )  # fmt: skip
-
-    def covariance(self, of: str, weights: np.ndarray | None = None) -> np.ndarray:
-        """Covariance of prediction errors of raters or employees: its diagonal, or its product with ``weights``."""
-        scale = self.residual * self.theta[of] ** 2
-        n = len(getattr(self, of))
-        if (of == "rater") == self.kept_is_rater:
-            block = self.kept[:n, :n]
-            return scale * (np.diag(block).copy() if weights is None else block @ weights)
-        if weights is None:
-            return scale * (1 / self.diagonal + _quadratic(self.part, self.kept))
-        return scale * (weights / self.diagonal[:, None] + self.part @ (self.kept @ (self.part.T @ weights)))
-
-    def draw(self, of: str, n: int, rng: np.random.Generator) -> np.ndarray:
-        """``n`` joint draws of the errors of raters or employees: (n, levels), rating points."""
-        root = np.linalg.cholesky(self.kept)
-        inside = rng.standard_normal((n, len(root))) @ root.T
-        scale = np.sqrt(self.residual) * self.theta[of]
-        if (of == "rater") == self.kept_is_rater:
-            return scale * inside[:, : len(getattr(self, of))]
-        own = rng.standard_normal((n, len(self.diagonal))) / np.sqrt(self.diagonal)
-        return scale * (own - (self.part @ inside.T).T)
-
-    def joint(self) -> np.ndarray:
-        """Covariance of prediction errors of all raters, then all employees: small data only."""
-        out = self.part.toarray()
-        lower = -out @ self.kept
-        within = np.diag(1 / self.diagonal) - lower @ out.T
-        n = len(self.rater) if self.kept_is_rater else len(self.employee)
-        names = ("rater", "employee") if self.kept_is_rater else ("employee", "rater")
-        whole = np.block([[self.kept[:n, :n], lower[:, :n].T], [lower[:, :n], within]])
-        scale = np.repeat([self.theta[name] for name in names], [n, len(self.diagonal)])
-        whole *= self.residual * scale[:, None] * scale
-        order = np.arange(len(whole)) if self.kept_is_rater else np.r_[n : len(whole), :n]
-        return whole[np.ix_(order, order)]
-
-
-def _rows(matrix) -> np.ndarray:
-    """The row of each stored entry."""
-    return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-
-
-def _by_row(matrix, factors: np.ndarray):
-    """A copy with each row times its factor."""
+def _scaled(matrix, rows: np.ndarray | None = None, columns: np.ndarray | None = None):
+    """A copy of a sparse matrix with rows and columns times their factors."""
     out = matrix.copy()
-    out.data *= factors[_rows(matrix)]
+    if rows is not None:
+        out.data *= rows[rows_of(matrix)]
+    if columns is not None:
+        out.data *= columns[matrix.indices]
     return out
-
-
-def _by_column(matrix, factors: np.ndarray):
-    """A copy with each column times its factor."""
-    out = matrix.copy()
-    out.data *= factors[matrix.indices]
-    return out
-
-
-def _quadratic(rows, matrix: np.ndarray) -> np.ndarray:
-    """``r' M r`` for every sparse row r."""
-    at = _rows(rows)
-    return np.bincount(at, rows.data * (rows @ matrix)[at, rows.indices], rows.shape[0])
 
 
 class System:
-    """The mixed-model equations of one set of ratings, built once and solved for many ``theta``."""
+    """The mixed-model equations of one set of ratings, built once and solved for many variances."""
 
     def __init__(self, data: Ratings, halo: bool):
         from scipy.sparse import csr_array, hstack
@@ -157,19 +82,20 @@ class System:
         employees, raters, teams = data.shape
         self.e, self.r, self.n, y, x = data.cells
         self.kept_is_rater = raters <= employees
-        eliminated, kept = (self.e, self.r) if self.kept_is_rater else (self.r, self.e)
+        self.inner, self.outer = ("rater", "employee") if self.kept_is_rater else ("employee", "rater")
+        self.out, kept = (self.e, self.r) if self.kept_is_rater else (self.r, self.e)
         self.q_out, self.q_in = (employees, raters) if self.kept_is_rater else (raters, employees)
-        self.out, self.teams = eliminated, teams
-        self.p = data.x.shape[1]
+        self.teams, self.p, self.random = teams, data.x.shape[1], self.q_in + teams
+        self.free = max(len(data.y) - self.p, 1)
         cells = np.arange(len(self.e))
-        self.to_out = csr_array((np.ones(len(cells)), (eliminated, cells)), shape=(self.q_out, len(cells)))
+        self.to_out = csr_array((np.ones(len(cells)), (self.out, cells)), shape=(self.q_out, len(cells)))
         columns, rows = [kept], [cells]
         if data.team is not None:
             columns.append(self.q_in + data.team[self.e])
             rows.append(cells)
-        ones = np.ones(len(cells) * len(columns))
         random = csr_array(
-            (ones, (np.concatenate(rows), np.concatenate(columns))), shape=(len(cells), self.q_in + teams)
+            (np.ones(len(cells) * len(columns)), (np.concatenate(rows), np.concatenate(columns))),
+            shape=(len(cells), self.random),
         )
         # A cell's mean rating, and what it is made of beside its eliminated factor: kept factor, team, fixed effects.
         self.mean, fixed = y / self.n, x / self.n[:, None]
@@ -185,125 +111,325 @@ class System:
         chosen = ["employee", "rater"]
         return chosen + ["team"] * bool(self.teams) + ["halo"] * self.with_halo
 
-    def solve(self, theta: dict[str, float], *, effects: bool = False):
-        """Criterion and its gradient by the variances theta squared; with ``effects`` the :class:`Effects`."""
-        from scipy.linalg import cho_factor, cho_solve, lapack
+    def levels(self, name: str) -> np.ndarray:
+        """Level of each cell in a random factor."""
+        if name == "halo":
+            return np.arange(len(self.e))
+        if name == "team" and self.data.team is not None:
+            return self.data.team[self.e]
+        return {"employee": self.e, "rater": self.r}[name]
 
-        th = theta.get("halo", 0.0)
-        shrunk = 1 / (1 + th**2 * self.n)  # the diagonal of a cell's halo, inverse
-        w = self.n * shrunk  # halo eliminated: the weight of a cell's mean
-        inner, outer = ("rater", "employee") if self.kept_is_rater else ("employee", "rater")
-        scale = np.repeat([theta[inner], theta.get("team", 0.0), 1.0], [self.q_in, self.teams, self.p])
-        a, random = theta[outer], self.q_in + self.teams
+    def solve(self, variances) -> "Effects":
+        """The effects at ``variances``, in units of the residual's and in the order of ``names``."""
+        return Effects(self, np.sqrt(np.asarray(variances, float)))
 
-        design = self.design
-        weighted = _by_row(design, w)
-        wy = w * self.mean
-        matrix = (design.T @ weighted).toarray()
-        matrix[random:, random:] += self.xx
-        matrix *= scale[:, None] * scale
-        matrix[:random, :random][np.diag_indices(random)] += 1
-        right = design.T @ wy
-        right[random:] += self.xy
-        right *= scale
+    def start(self) -> np.ndarray:
+        """Variances by the method of moments (Henderson 1953, Estimation of variance and covariance components,
+        Biometrics 9(2), method 1), kept away from 0: where the search begins."""
+        rest = self.data.y - self.data.x @ np.linalg.lstsq(self.data.x, self.data.y, rcond=None)[0]
+        of_cell = np.bincount(np.unique(self.data.employee.astype(np.int64) * self.data.shape[1] + self.data.rater,
+                                        return_inverse=True)[1], rest)  # fmt: skip
+        total, n = float(rest @ rest), float(len(rest))
+        codes = {name: self.levels(name) for name in self.names}
+        expected, found = [], []
+        for by in codes.values():
+            size = np.bincount(by, self.n)
+            found.append(float((np.bincount(by, of_cell) ** 2 / size).sum()))
+            row = [_shared(by, of, self.n, size) - _shared(np.zeros_like(of), of, self.n, np.array([n]))
+                   for of in codes.values()]  # fmt: skip
+            expected.append([*row, len(size) - 1.0])
+        row = [n - _shared(np.zeros_like(of), of, self.n, np.array([n])) for of in codes.values()]
+        values = np.linalg.lstsq(np.array([*expected, [*row, n - 1]]), np.array([*found, total]), rcond=None)[0]
+        residual = values[-1] if values[-1] > 0.02 * total / n else 0.3 * total / n
+        return np.clip(values[:-1] / residual, 0.02, 50.0) if residual > 0 else np.full(len(codes), 0.3)
 
-        # The outer factor eliminated.
-        diagonal = 1 + a**2 * (self.to_out @ w)
-        cross = _by_column(self.to_out @ weighted, a * scale)
-        part = _by_row(cross, 1 / diagonal)
-        out_y = a * (self.to_out @ wy)
-        matrix -= (cross.T @ part).toarray()
-        right -= part.T @ out_y
-
-        factor = cho_factor(matrix, lower=True, check_finite=False)
-        solution = cho_solve(factor, right, check_finite=False)
-        free = max(len(self.data.y) - self.p, 1)
-        rss = self.yy + float(self.mean @ wy) - float(out_y @ (out_y / diagonal)) - float(right @ solution)
-        rss = max(rss, 1e-12 * max(self.square, 1e-12))  # ratings that the model reproduces exactly
-        logdet = 2 * np.log(np.diag(factor[0])).sum() + np.log(diagonal).sum() - np.log(shrunk).sum()
-        criterion = logdet + free * (1 + np.log(2 * np.pi * rss / free))
-
-        inverse = lapack.dpotri(factor[0], lower=1)[0]
-        kept = np.tril(inverse) + np.tril(inverse, -1).T
-        out = out_y / diagonal - part @ solution
-        # Eliminated parts of the solution and of the inverse's trace, from the kept ones.
-        halo = th * w * (self.mean - a * out[self.out] - design @ (scale * solution))
-        halo_spread = shrunk
-        if self.with_halo:
-            rows = _by_column(design, scale) - a * part[self.out]
-            error = a**2 / diagonal[self.out] + _quadratic(rows, kept)
-            halo_spread = shrunk + th**2 * w**2 * error
-        if effects:
-            values = {inner: theta[inner] * solution[: self.q_in], outer: a * out}
-            team = theta.get("team", 0.0) * solution[self.q_in : random]
-            return Effects(
-                dict(theta), criterion, rss / free, solution[random:], values["employee"], values["rater"], team,
-                th * halo, rss / free * th**2 * halo_spread, kept, self.kept_is_rater, part, diagonal,
-            )  # fmt: skip
-
-        spread = np.diag(kept)
-        traces = {
-            inner: (self.q_in, spread[: self.q_in].sum(), solution[: self.q_in]),
-            outer: (self.q_out, (1 / diagonal).sum() + _quadratic(part, kept).sum(), out),
-            "team": (self.teams, spread[self.q_in : random].sum(), solution[self.q_in : random]),
-            "halo": (len(w), halo_spread.sum(), halo),
-        }
-        # d log|M| = (q - tr C) d log theta^2 and d rss = -v'v d log theta^2, block by block.
-        slope = {k: q - trace - free / rss * float(v @ v) for k, (q, trace, v) in traces.items()}
-        return criterion, np.array([slope[name] / theta[name] ** 2 for name in self.names])
-
-    def fit(self) -> Effects:
-        """The effects at the ``theta`` that maximises the restricted likelihood.
+    def fit(self) -> "Effects":
+        """The effects at the variances that maximise the restricted likelihood.
 
         The team's variance alone has a weak prior that keeps it off 0 (gamma with shape 2, Chung et al. 2013,
         A nondegenerate penalized likelihood estimator, Psychometrika 78(4)): few links tell little of it, and at
         0 every difference between teams would be called severity, with certainty.
         """
-        from scipy.optimize import minimize
+        found = self._search(self.start())
+        if (found <= 2 * LEAST).any() and len(self.mean) <= SMALL:
+            # At a bound the likelihood of few ratings can have a second hill.
+            found = min((found, self._search(np.ones(len(found)))), key=lambda x: self._penalised(x)[0])
+        return self.solve(np.where(found <= 2 * LEAST, 0.0, found))
 
-        names = self.names
+    def _penalised(self, x: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        """Criterion with the team's prior, its slope and its curvature."""
+        prior = np.array([float(name == "team") for name in self.names])
+        at = self.solve(x)
+        return at.criterion - float(prior @ np.log(x)), at.slope - prior / x, at.information + np.diag(prior / x**2)
 
-        def criterion(variances: np.ndarray):
-            value, slope = self.solve(dict(zip(names, np.sqrt(variances), strict=True)))
-            if "team" in names:
-                at = names.index("team")
-                value -= np.log(variances[at])
-                slope[at] -= 1 / variances[at]
-            return value, slope
+    def _search(self, x: np.ndarray) -> np.ndarray:
+        """Variances from ``x`` downhill to where the criterion is least."""
+        value, slope, curvature = self._penalised(x)
+        before = 1e-300
+        for _ in range(STEPS):
+            aim = x + _step(x, slope, curvature)
+            # Steps shrink at least as fast as they did: what the next would leave, were it taken.
+            distance = -float(slope @ (aim - x))
+            if distance * min(1.0, distance / before) < CLOSE:
+                return aim
+            before = max(distance, 1e-300)
+            for _ in range(HALVINGS):
+                there = self._penalised(aim)
+                # Without a criterion: a step may not go so far that the way back is steeper than the way there.
+                steep = there[1] @ (aim - x) > -(slope @ (aim - x))
+                if there[0] < value or (np.isnan(value) and not steep):
+                    break
+                aim = (x + aim) / 2
+            else:
+                return x  # no way down: the end of what arithmetic can tell
+            x, (value, slope, curvature) = aim, there
+        return x
 
-        start = np.array([START[name] ** 2 for name in names])  # near what supervisors' ratings show
-        found = minimize(
-            criterion, start, jac=True, method="L-BFGS-B", bounds=[(LEAST, MOST)] * len(names),
-            options={"ftol": 1e-14, "gtol": 1e-5, "maxiter": 200},
-        )  # fmt: skip
-        variances = _polished(lambda at: criterion(at)[1], found.x, found.x > 2 * LEAST)
-        best = np.where(found.x <= 2 * LEAST, 0.0, np.sqrt(variances))
-        return self.solve(dict(zip(names, best.tolist(), strict=True)), effects=True)
 
+def _step(x: np.ndarray, slope: np.ndarray, curvature: np.ndarray) -> np.ndarray:
+    """The Newton step within bounds: what would pass one stops there, and the others step as if it were known to.
 
-def _polished(slope, x: np.ndarray, free: np.ndarray) -> np.ndarray:
-    """Newton steps in the ``free`` entries from near the optimum to it.
-
-    The search ends somewhere within its tolerance, and where depends on the last bits of the machine's arithmetic;
-    the optimum itself does not, so what is printed of it is the same everywhere.
+    A variance falls to no less than a tenth at once, unless it is next to nothing, and rises to no more than ten-fold.
     """
-    at, here = np.flatnonzero(free), slope(x)
-    for _ in range(3):
-        if not len(at) or np.abs(here[at]).max() < 1e-10:
+    low = np.where(x <= NEAR_NIL, LEAST, x / 10) - x
+    high = np.minimum(10 * x + 0.1, MOST) - x
+    step = np.zeros(len(x))
+    held = (x <= 2 * LEAST) & (slope >= 0)
+    for _ in range(len(x)):
+        if held.all():
             break
-        curvature = np.empty((len(at), len(at)))
-        for row, i in enumerate(at):
-            step = np.zeros(len(x))
-            step[i] = 1e-4 * x[i]
-            curvature[row] = (slope(x + step) - here)[at] / step[i]
-        if (np.linalg.eigvalsh((curvature + curvature.T) / 2) <= 0).any():
-            break  # no minimum: where the search ended is the best that is known
-        new = x.copy()
-        new[at] -= np.linalg.solve((curvature + curvature.T) / 2, here[at])
-        if (new[at] <= 0).any() or np.abs((there := slope(new))[at]).max() >= np.abs(here[at]).max():
+        free = ~held
+        push = slope[free] + curvature[np.ix_(free, held)] @ step[held]
+        step[free] = -np.linalg.lstsq(curvature[np.ix_(free, free)], push, rcond=1e-12)[0]
+        passed = free & ((step < low) | (step > high))
+        if not passed.any():
             break
-        x, here = new, there
-    return x
+        step = np.clip(step, low, high)
+        held |= passed
+    if slope @ step > 0 or not step.any():
+        # Between bounds the others' answer may lead up; each on its own goes down.
+        step = np.clip(-slope / np.maximum(np.diag(curvature), 1e-12), low, high)
+        step[(x <= 2 * LEAST) & (slope >= 0)] = 0.0
+    return step
+
+
+def _shared(by: np.ndarray, of: np.ndarray, count: np.ndarray, size: np.ndarray) -> float:
+    """Sum over groups of the squared counts of levels ``of`` in a group ``by``, over the group's size."""
+    code, inverse = np.unique(by.astype(np.int64) * (int(of.max()) + 1) + of, return_inverse=True)
+    return float((np.bincount(inverse, count) ** 2 / size[code // (int(of.max()) + 1)]).sum())
+
+
+class Effects:
+    """The solution at given ``theta``: effects, and the covariance of their errors. Rating points.
+
+    ``rater`` is the effect on the rating, the negative of severity. ``halo`` and ``halo_variance`` (of its error)
+    are by cell.
+    """
+
+    def __init__(self, system: System, theta: np.ndarray):
+        s = self.system = system
+        self.theta: dict[str, float] = dict(zip(s.names, theta.tolist(), strict=True))
+        self._th = th = self.theta.get("halo", 0.0)
+        self.shrunk = 1 / (1 + th**2 * s.n)  # the diagonal of a cell's halo, inverse
+        self.w = s.n * self.shrunk  # halo eliminated: the weight of a cell's mean
+        self.scale = np.repeat([self.theta[s.inner], self.theta.get("team", 0.0), 1.0], [s.q_in, s.teams, s.p])
+        self.a = self.theta[s.outer]
+        self.design = _scaled(s.design, columns=self.scale)
+        weighted = _scaled(self.design, rows=self.w)
+        # The outer factor eliminated.
+        self.diagonal = 1 + self.a**2 * (s.to_out @ self.w)
+        cross = s.to_out @ weighted
+        cross.data *= self.a
+        self.part: Any = _scaled(cross, rows=1 / self.diagonal)
+        matrix = self.design.T @ weighted - cross.T @ self.part + self._own()
+        order = matrix.shape[0]
+        self.inside: Any = Dense(matrix) if order <= DENSE else Iterative(matrix.tocsr(), s.random, self._noise)
+        self.solution, self.out, quadratic = self._solved(s.mean, s.xy)
+        self.rss = max(
+            s.yy + float(quadratic), 1e-12 * max(s.square, 1e-12)
+        )  # ratings that the model reproduces exactly
+        self.residual = self.rss / s.free  # variance
+
+    def _own(self):
+        """What the equations hold beside the cells: 1 for each random effect, cross products inside cells."""
+        from scipy.sparse import block_diag, csr_array, eye_array
+
+        return csr_array(block_diag([eye_array(self.system.random), self.system.xx]))
+
+    def _noise(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """``n`` draws of a right side whose covariance is the matrix of the kept equations: (n, order)."""
+        s, out = self.system, np.zeros((n, self.design.shape[1]))
+        out[:, : s.random] = rng.standard_normal((n, s.random))
+        values, vectors = np.linalg.eigh(s.xx)
+        out[:, s.random :] = rng.standard_normal((n, s.p)) @ (vectors * np.sqrt(np.maximum(values, 0))).T
+        root = np.sqrt(self.w)[:, None]
+        for block in np.array_split(np.arange(n), -(-n // 25)):  # 25 draws of all cells held at a time
+            cells = root * rng.standard_normal((len(self.w), len(block)))
+            outer = self.a * (s.to_out @ cells) + rng.standard_normal((s.q_out, len(block)))
+            out[block] += (self.design.T @ cells - self.part.T @ outer).T
+        return out
+
+    def _solved(self, values: np.ndarray, inside: np.ndarray | float = 0.0):
+        """Kept and eliminated solution for cell values (cells,) or (cells, k), and ``values' P values``.
+
+        ``inside`` is the part of the right side, for the fixed effects, that varies within cells.
+        """
+        s = self.system
+        weighted = (self.w * values.T).T
+        right = self.design.T @ weighted
+        right[s.random :] += inside
+        to_out = self.a * (s.to_out @ weighted)
+        over = (to_out.T / self.diagonal).T
+        right -= self.part.T @ to_out
+        solution = self.inside.solve(right)
+        return solution, over - self.part @ solution, values.T @ weighted - to_out.T @ over - right.T @ solution
+
+    @cached_property
+    def criterion(self) -> float:
+        """-2 x log restricted likelihood; empty where the system is too large for an exact determinant."""
+        logdet = self.inside.logdet + np.log(self.diagonal).sum() - np.log(self.shrunk).sum()
+        return float(logdet + self.system.free * (1 + np.log(2 * np.pi * self.residual)))
+
+    @cached_property
+    def _scores(self) -> dict[str, np.ndarray]:
+        """The scaled effects of each factor."""
+        s = self.system
+        return {
+            s.inner: self.solution[: s.q_in],
+            s.outer: self.out,
+            "team": self.solution[s.q_in : s.random],
+            "halo": self._th * self.w * (s.mean - self.a * self.out[s.out] - self.design @ self.solution),
+        }
+
+    @cached_property
+    def _halo_rows(self):
+        """What a cell's mean is made of, the outer factor eliminated."""
+        from scipy.sparse import csr_array
+
+        pulled = _scaled(self.part[self.system.out], rows=np.full(len(self.w), self.a))
+        return csr_array(self.design - pulled)
+
+    @cached_property
+    def slope(self) -> np.ndarray:
+        """Derivative of the criterion by each variance (in units of the residual's); all must be above 0."""
+        s = self.system
+        outer = s.q_out - (1 / self.diagonal).sum() - self.inside.quadratic_sum(self.part, np.ones(s.q_out))
+        left = {
+            s.inner: s.q_in - self.inside.trace(slice(0, s.q_in)),
+            s.outer: outer,
+            "team": s.teams - self.inside.trace(slice(s.q_in, s.random)) if s.teams else 0.0,
+        }
+        if s.with_halo:
+            through = self._th**2 * self.w**2
+            spread = self.shrunk.sum() + (through * self.a**2 / self.diagonal[s.out]).sum()
+            left["halo"] = len(self.w) - spread - self.inside.quadratic_sum(self._halo_rows, through)
+        return np.array(
+            [(left[k] - self._scores[k] @ self._scores[k] / self.residual) / self.theta[k] ** 2 for k in s.names]
+        )
+
+    @cached_property
+    def information(self) -> np.ndarray:
+        """Average information: the mean of observed and expected curvature of the criterion."""
+        s = self.system
+        scores = [self._scores[k] / self.theta[k] for k in s.names]
+        working = np.column_stack([v[s.levels(k)] for k, v in zip(s.names, scores, strict=True)])
+        squares = np.array([v @ v for v in scores])
+        quadratic = self._solved(working)[2] / self.residual
+        return quadratic - np.outer(squares, squares) / (s.free * self.residual**2)
+
+    @property
+    def fixed(self) -> np.ndarray:
+        return self.solution[self.system.random :]
+
+    @cached_property
+    def fixed_covariance(self) -> np.ndarray:
+        """Covariance of the errors of the fixed effects."""
+        unit = np.zeros((len(self.solution), self.system.p))
+        unit[self.system.random :] = np.eye(self.system.p)
+        return self.residual * self.inside.solve(unit)[self.system.random :]
+
+    @property
+    def rater(self) -> np.ndarray:
+        return self.theta["rater"] * self._scores["rater"]
+
+    @property
+    def employee(self) -> np.ndarray:
+        return self.theta["employee"] * self._scores["employee"]
+
+    @property
+    def team(self) -> np.ndarray:
+        return self.theta.get("team", 0.0) * self._scores["team"]
+
+    @property
+    def halo(self) -> np.ndarray:
+        return self._th * self._scores["halo"]
+
+    @cached_property
+    def halo_variance(self) -> np.ndarray:
+        through = self._th**2 * self.w**2
+        error = self.a**2 / self.diagonal[self.system.out] + self.inside.quadratic(self._halo_rows)
+        return self.residual * self._th**2 * (self.shrunk + through * error)
+
+    def variance(self, of: str) -> np.ndarray:
+        """Variance of the prediction error of each rater or employee."""
+        s = self.system
+        if of == s.inner:
+            own = self.inside.variances()[: s.q_in]
+        else:
+            own = 1 / self.diagonal + self.inside.quadratic(self.part)
+        return self.residual * self.theta[of] ** 2 * own
+
+    def draw(self, of: str, n: int, rng: np.random.Generator) -> np.ndarray:
+        """``n`` joint draws of the errors of raters or employees: (n, levels), rating points."""
+        s, scale = self.system, np.sqrt(self.residual) * self.theta[of]
+        kept = self.inside.draw(n, rng)
+        if of == s.inner:
+            return scale * kept[:, : s.q_in]
+        own = rng.standard_normal((n, s.q_out)) / np.sqrt(self.diagonal)
+        return scale * (own - (self.part @ kept.T).T)
+
+    @property
+    def inside_is_dense(self) -> bool:
+        """Whether covariances are held whole."""
+        return isinstance(self.inside, Dense)
+
+    def rater_covariance(self, weights: np.ndarray) -> np.ndarray:
+        """Covariance of the prediction errors of raters, where it is held whole, times ``weights`` (raters, k)."""
+        s, scale = self.system, self.residual * self.theta["rater"] ** 2
+        if s.kept_is_rater:
+            return scale * (self.inside.inverse[: s.q_in, : s.q_in] @ weights)
+        through = self.part @ (self.inside.inverse @ (self.part.T @ weights))
+        return scale * ((weights.T / self.diagonal).T + through)
+
+    def conditional(self, of: str) -> np.ndarray:
+        """Standard deviation of each effect given the ratings, fixed effects held as known, as lme4's ``condVar``."""
+        s = self.system
+        from scipy.sparse import csr_array
+
+        random = csr_array(self._matrix[: s.random, : s.random])
+        known = Dense(random)
+        if of == s.inner:
+            own = known.variances()[: s.q_in]
+        else:
+            own = 1 / self.diagonal + known.quadratic(csr_array(self.part[:, : s.random]))
+        return np.sqrt(self.residual * self.theta[of] ** 2 * own)
+
+    @cached_property
+    def _matrix(self):
+        weighted = _scaled(self.design, rows=self.w)
+        return self.design.T @ weighted - self.part.T @ _scaled(self.part, rows=self.diagonal) + self._own()
+
+    def joint(self) -> np.ndarray:
+        """Covariance of prediction errors of all raters, then all employees: small data only."""
+        s, kept = self.system, self.inside.inverse
+        out = self.part.toarray()
+        lower = -out @ kept
+        within = np.diag(1 / self.diagonal) - lower @ out.T
+        whole = np.block([[kept[: s.q_in, : s.q_in], lower[:, : s.q_in].T], [lower[:, : s.q_in], within]])
+        scale = np.repeat([self.theta[s.inner], self.theta[s.outer]], [s.q_in, s.q_out])
+        whole *= self.residual * scale[:, None] * scale
+        order = np.arange(len(whole)) if s.kept_is_rater else np.r_[s.q_in : len(whole), : s.q_in]
+        return whole[np.ix_(order, order)]
 
 
 def full_rank(columns: np.ndarray) -> np.ndarray:

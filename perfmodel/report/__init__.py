@@ -19,26 +19,33 @@ From an assessment (``assessment`` is what ``perfmodel.assess`` returns):
 - ``index_page(assessment, manifest=None, notebooks=(), *, lang="en")`` -> str: the run's first page.
 - ``workbook(assessment, path, *, manifest=None, lang="en")``: pack.xlsx.
 - ``export_html(notebook, html, *, title="", lang="en", simulated=None)``: an executed notebook as one offline page.
+- ``feedback_sheets(assessment)`` -> {file name: HTML}: a private page for each rater.
 - ``banner(assessment)`` -> Banner: cycle, status, "Simulated data", the counts; the first output of a notebook.
 
 Answers for notebooks (``answers``): ``finding(assessment, about, profile="")`` states one finding in a sentence;
-``counts_table, findings_table, not_tested_table, smart_table, score_sums, weight_choices, variances_table`` are
-tables, ``busiest_unit`` names the unit with most to discuss and ``largest_profile`` the post that most people have.
+``counts_table, findings_table, not_tested_table, smart_table, score_sums, weight_choices, variances_table,
+agreement_table, d_study_table, shrinkage_table, scale_use_table`` are tables, ``busiest_unit`` names the unit with
+most to discuss and ``largest_profile`` the post that most people have.
 """
 
 from .answers import (
+    agreement_table,
     busiest_unit,
     counts_table,
+    d_study_table,
     finding,
     findings_table,
     largest_profile,
     not_tested_table,
+    scale_use_table,
     score_sums,
+    shrinkage_table,
     smart_table,
     variances_table,
     weight_choices,
 )
 from .export import export_html
+from .feedback import feedback_sheets
 from .index import index_page
 from .page import Banner, Callout, Figure, Page, Section, Sentences, Table, banner
 from .unit import Report, calibration_report
@@ -53,17 +60,22 @@ __all__ = [
     "Section",
     "Sentences",
     "Table",
+    "agreement_table",
     "banner",
     "busiest_unit",
     "calibration_report",
     "counts_table",
+    "d_study_table",
     "export_html",
+    "feedback_sheets",
     "finding",
     "findings_table",
     "index_page",
     "largest_profile",
     "not_tested_table",
+    "scale_use_table",
     "score_sums",
+    "shrinkage_table",
     "smart_table",
     "variances_table",
     "weight_choices",

@@ -4,12 +4,14 @@ import pandas as pd
 
 from ..distribution import NOT_TESTED, OUTSIDE, expected_false_flags
 from ..grades import grade_of
+from ..reliability import agreement, d_study, reliability
 from ..scheme.objects import SMART
 from . import words
 
 
 def finding(assessment, about: str, profile: str = "") -> str:
-    """One sentence, numbers first, on ``scores, chances, weights, links, severity, adjusted, company, distribution``.
+    """One sentence, numbers first, on ``scores, chances, weights, links, severity, adjusted, company, distribution,
+    drift, consistency, separation``.
 
     Raises
     ------
@@ -115,7 +117,44 @@ def _distribution(a, profile: str) -> str:
     )
 
 
+def _drift(a, profile: str) -> str:
+    moves = a.drift
+    now = moves[moves["quarter"].eq(a.cycle.id) & moves["change"].notna()]
+    if now.empty:
+        return "No rater can be compared with an earlier quarter"
+    signals = int(now["signal"].ne("").sum())
+    return (
+        f"{signals} of {words.count_of(len(now), 'rater')} known from earlier quarters "
+        f"{'has' if signals == 1 else 'have'} moved by more than the errors allow"
+    )
+
+
+def _consistency(a, profile: str) -> str:
+    rows = a.rater_consistency.dropna()
+    if rows.empty:
+        return "Nothing can be said of consistency: no rater can be compared"
+    odd = int((rows["infit"] > rows["high"]).sum())
+    return (
+        f"{odd} of {words.count_of(len(rows), 'rater')} {'is' if odd == 1 else 'are'} less consistent than expected; "
+        f"chance alone gives about {0.05 * len(rows):.0f}"
+    )
+
+
+def _separation(a, profile: str) -> str:
+    table = a.severity.separation
+    if "rater" not in table.index:
+        return "Raters cannot be told apart: none can be compared"
+    one = table.loc["rater"]
+    return (
+        f"These ratings tell {words.plain(one['strata'], 1)} levels of severity apart (reliability "
+        f"{words.chance(one['reliability'])}), and {words.plain(table.loc['employee', 'strata'], 1)} levels of people"
+    )
+
+
 _FINDINGS = {
+    "drift": _drift,
+    "consistency": _consistency,
+    "separation": _separation,
     "scores": _scores,
     "chances": _chances,
     "weights": _weights,
@@ -190,6 +229,52 @@ def variances_table(assessment) -> pd.DataFrame:
     rows = [(name, value, value / known.sum() if known.sum() else 0.0, "") for name, value in known.items()]
     rows += [(name, float("nan"), float("nan"), why) for name, why in fit.reason.items() if name in ("team", "halo")]
     return pd.DataFrame(rows, columns=["source", "variance", "share", "reason"])
+
+
+def agreement_table(assessment) -> pd.DataFrame:
+    """How far raters agree: ``measure, value, lower, upper, reason``, from ratings by others than oneself, blind.
+
+    Where who rated whom fits no form of the intraclass correlation, it comes from the variance components.
+    """
+    rows = assessment.cycle.ratings
+    rows = rows[rows["role"].ne("self") & rows["kpi"].ne("overall") & ~rows["blind"].eq(False)]
+    table = agreement(rows)
+    items = max(1, rows["kpi"].nunique())
+    found = assessment.severity.over_variances(lambda v: reliability(v, items=items))
+    if table["value"].iloc[0] != table["value"].iloc[0] and found[0] == found[0]:
+        why = f"one rater, mean of {words.count_of(items, 'item')}; unequal numbers of raters, so from the variance "
+        first = {
+            "measure": "ICC(2,1)", "value": found[0], "lower": found[1], "upper": found[2],
+            "n_employees": int(assessment.severity.employees["effect"].notna().sum()),
+            "n_raters": int(assessment.raters["severity"].notna().sum()),
+            "reason": why + "components of all linked ratings; severity counts as error",
+        }  # fmt: skip
+        table = pd.concat([pd.DataFrame([first]), table.iloc[1:]], ignore_index=True)
+    return table
+
+
+def d_study_table(assessment) -> pd.DataFrame:
+    """Reliability by number of raters of each person: ``raters, items, relative, absolute, reason``."""
+    rated = sum(item.kind == "rated" for item in assessment.cycle.scheme.items)
+    return d_study(assessment.severity.variances, items=max(rated, 1))
+
+
+def shrinkage_table(assessment) -> pd.DataFrame:
+    """What a rater's ratings alone say, and the severity estimated: ``rater_id, raw, severity, n_ratings``."""
+    fit = assessment.severity
+    if fit.raters["severity"].isna().all():
+        return pd.DataFrame(columns=["rater_id", "raw", "severity", "n_ratings"])
+    rows = fit.model.residuals
+    raw = (rows["merit"] - rows["rating"]).groupby(rows["rater_id"]).mean()
+    table = fit.raters.assign(raw=raw - raw.mean()).dropna(subset=["severity", "raw"])
+    return table.reset_index()[["rater_id", "raw", "severity", "n_ratings"]]
+
+
+def scale_use_table(assessment) -> pd.DataFrame:
+    """How each linked rater uses the scale: ``rater_id, discrimination, halo, infit, outfit, low, high``."""
+    columns = ["rater_id", "discrimination", "halo", "infit", "outfit", "low", "high"]
+    rows = assessment.raters.merge(assessment.rater_consistency, on="rater_id", how="left", validate="one_to_one")
+    return rows.dropna(subset=["discrimination"])[columns]
 
 
 def largest_profile(assessment) -> str:

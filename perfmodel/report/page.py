@@ -59,12 +59,15 @@ class Value:
     def body(self) -> Markup:
         raise NotImplementedError
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({getattr(self, 'title', '')!r})"
+
     def _repr_html_(self) -> str:
         # The style comes along so that a notebook looks like the published page; export drops the copies.
         return f'<style data-pm="css">{css()}</style><div class="pm">{self.body()}</div>'
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Figure(Value):
     """A chart under the sentence it shows. ``alt`` is the chart's own description unless given."""
 
@@ -99,7 +102,7 @@ def _caption(text: str) -> Markup:
     return Markup('<p class="sub">{}</p>').format(text) if text else Markup("")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Table(Value):
     """A table as committees read it: numbers right-aligned and rounded for show only, missing cells empty.
 
@@ -154,7 +157,7 @@ def _side(kind: str) -> Markup:
     return Markup("") if kind == "text" else Markup(' class="r"')
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Sentences(Value):
     """Headline findings, numbered."""
 
@@ -171,7 +174,7 @@ class Sentences(Value):
         return Markup('<section class="value">{}<ol class="lead">{}</ol></section>').format(title, items)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Callout(Value):
     """Something a person must act on, or must not conclude."""
 
@@ -183,7 +186,7 @@ class Callout(Value):
         return Markup('<p class="callout">{}{}</p>').format(title, self.text)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Section(Value):
     """Parts under one heading. A part is a value, a chart, or a text."""
 
@@ -208,7 +211,7 @@ def _parts(parts) -> Markup:
     )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Banner(Value):
     """What every page says first: whose figures, of when, in what state, and whether they are made up."""
 
@@ -228,7 +231,7 @@ class Banner(Value):
         )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Page(Value):
     """A whole page: title, status, parts."""
 

@@ -143,6 +143,11 @@ def run(
             "versions": manifest.versions(),
             "notebooks": {job.name: records[job.name] for job in plan},
         }
+        _restricted(page)
+        sheets = page / RESTRICTED / "feedback"
+        sheets.mkdir(mode=0o700)
+        for name, sheet in report.feedback_sheets(assessment).items():
+            (sheets / name).write_text(sheet, encoding="utf-8", newline="\n")
         report.workbook(assessment, page / "pack.xlsx", manifest=written, lang=lang)
         pages = [
             {"name": name, "title": found["title"], "html": f"{name}.html", "ipynb": f"{name}.ipynb"}

@@ -12,6 +12,7 @@ from .objects import (
     Profile,
     Role,
     Scheme,
+    Severity,
     Text,
 )
 from .reading import read_scheme
@@ -28,6 +29,7 @@ __all__ = [
     "Profile",
     "Role",
     "Scheme",
+    "Severity",
     "Text",
     "read_scheme",
 ]

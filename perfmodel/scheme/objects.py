@@ -30,6 +30,8 @@ RULE_NAMES = (
     "rubric",
     "milestone",
 )
+LINKS = ("none", "equal_teams", "kpi", "vignettes", "seen")
+VIGNETTE = "vignette"  # the role of a rating of a written case, which is nobody's
 SMART = ("measure", "unit", "target_rule", "source", "period")
 
 
@@ -284,6 +286,26 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Severity:
+    """Under which assumption raters whom nobody links are compared, if under any; see ``raters.fit_severity``.
+
+    ``anchor``: measured items whose mean attainment is the KPI of ``link: kpi``.
+    """
+
+    link: str = "none"
+    anchor: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        if self.link not in LINKS:
+            raise SchemeError(f"severity.link {self.link!r} is unknown; write one of {', '.join(LINKS)}.")
+        if (self.link == "kpi") != bool(self.anchor):
+            raise SchemeError(
+                "severity: link kpi and anchor go together; anchor lists the measured KPIs by which teams are held "
+                "comparable, and no other link reads them."
+            )
+
+
+@dataclass(frozen=True)
 class Pay:
     """How grades become bonus: target x company multiplier x the grade's multiplier, against a pool.
 
@@ -325,6 +347,7 @@ class Scheme:
     limits: Limits
     pay: Pay
     rules: MappingProxyType
+    severity: Severity = Severity()
     simulated: bool = False
 
     def __post_init__(self):
@@ -350,6 +373,21 @@ class Scheme:
         unique_items(self.categories)
         if not any(r.weight > 0 for r in self.roles) and any(i.kind == "rated" for i in self.items):
             raise SchemeError("roles: rated items need at least one role with a weight above 0.", at="roles")
+        measured = {i.id for i in self.items if i.kind == "measured"}
+        if unknown := sorted(set(self.severity.anchor) - measured):
+            raise SchemeError(
+                f"severity.anchor: {', '.join(unknown)} is no measured KPI or part of the scheme.", at="severity"
+            )
+        if self.severity.link == "vignettes" and VIGNETTE not in {r.id for r in self.roles}:
+            raise SchemeError(
+                f"severity.link vignettes needs a role {VIGNETTE} (weight 0) for the ratings of written cases.",
+                at="severity",
+            )
+        for role in self.roles:
+            if role.id == VIGNETTE and role.weight > 0:
+                raise SchemeError(
+                    f"The role {VIGNETTE} rates nobody, so its weight is 0, not {role.weight:g}.", at="roles"
+                )
         for kpi in self.kpis:
             if kpi.responsibility not in self.responsibilities:
                 raise SchemeError(

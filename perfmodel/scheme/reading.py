@@ -28,6 +28,7 @@ from .objects import (
     Profile,
     Role,
     Scheme,
+    Severity,
     Text,
     unique_items,
 )
@@ -246,6 +247,7 @@ def _scheme(top: Place) -> Scheme | None:
         "roles": _list(top, "roles", _role),
         "gates": _list(top, "gates", _gate, ()),
         "limits": top.take("limits", lambda p: _fill(p, Limits), None) or Limits(),
+        "severity": top.take("severity", _severity, None) or Severity(),
         **_outcomes(top),
         "simulated": top.take("simulated", Place.yes, False),
     }
@@ -282,6 +284,15 @@ def _fill(place: Place, cls: type) -> Any:
         if value is not None:
             values[f.name] = value
     return _made(place, cls, **values)
+
+
+def _severity(p: Place) -> Severity | None:
+    return _made(
+        p,
+        Severity,
+        link=p.take("link", Place.text, "none"),
+        anchor=tuple(one.identifier() for one in p.take("anchor", Place.items, ())),
+    )
 
 
 def _grade(p: Place) -> Grade | None:

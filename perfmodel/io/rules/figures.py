@@ -32,7 +32,8 @@ def check(ground: Ground) -> None:
 def common(ground: Ground, rows: Rows, extra: tuple[str, ...] = ()) -> None:
     """What results, ratings and milestones share: known person, known item, the right scorecard and profile."""
     scheme, found = ground.scheme, ground.found
-    ground.unknown(rows, "employee_id", ground.employees, "employee-unknown", "no such person is in employees")
+    known_people = ground.employees | ground.vignettes(rows)
+    ground.unknown(rows, "employee_id", known_people, "employee-unknown", "no such person is in employees")
     ground.by_name(rows, "kpi", names_of(scheme.items))
     kpi = rows.text("kpi")
     parts = {k.id: ", ".join(i.id for i in k.items) for k in scheme.kpis if len(k.items) > 1 or k.items[0].id != k.id}

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ...scheme import Scheme
+from ...scheme.objects import VIGNETTE
 from ..findings import Findings
 from ..typed import Rows
 
@@ -31,6 +32,12 @@ class Ground:
     @cached_property
     def excluded(self) -> set[str]:
         return set(self.tables["exclusions"].text("employee_id"))
+
+    def vignettes(self, rows: Rows) -> set[str]:
+        """Written cases that raters judged beside people: who is rated in the role of that name."""
+        if "role" not in rows.frame:
+            return set()
+        return set(rows.text("employee_id")[rows.text("role") == VIGNETTE]) - {""}
 
     @cached_property
     def cards(self) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ...scheme.objects import VIGNETTE
 from .figures import common, status_rows
 from .ground import Ground, names_of, pairs
 
@@ -42,6 +43,14 @@ def check(ground: Ground) -> None:
     found.rows(
         (role != "self") & (rater == who), rows, "role", "error", "rating-self",
         lambda r: f"{who[r]} rates themselves under the role {role[r]}; write self, or the rater who gave it.",
+    )  # fmt: skip
+    cases = ground.vignettes(rows)
+    also = cases & (ground.employees | set(who[role != VIGNETTE]))
+    both = np.array([w in also for w in who], bool)
+    found.rows(
+        both, rows, "employee_id", "error", "vignette-person",
+        lambda r: f"{who[r]} is rated both as a person and as a written case (role {VIGNETTE}); give the case an id of "
+        "its own.",
     )  # fmt: skip
     submitted = rows.frame["submitted_on"].to_numpy()
     found.rows(

@@ -1,0 +1,255 @@
+"""What a rater's ratings look like beside severity: scale use, halo, consistency, drift. Reported, never applied."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from .model import Model
+
+NO_DRIFT = "drift: needs earlier quarters"
+SIMULATED = 64  # sets of ratings made by the fitted model, against which consistency is held
+ALLOWANCE, LIMIT = 0.5, 4.0  # of the CUSUM, in standard errors
+LEAST = 5  # people of a group whom others rate too, under which nothing of a protected attribute is shown
+
+
+def scale_use(model: Model, enough: np.ndarray) -> np.ndarray:
+    """Discrimination of each rater (1: as the others; under 1: keeps nearer the middle); empty where not ``enough``.
+
+    1 + the slope of what severity leaves over on the merit expected from everybody's ratings, against the raters'
+    mean slope, shrunk by the share of its variance that is not error.
+    """
+    n = len(model.rater_ids)
+    if not model.identified.any() or model.best is None:
+        return np.full(n, np.nan)
+    # Ratings of one person share a halo, so what scatters about a slope are the means of persons.
+    cells = model.residuals.groupby(["r", "e"]).agg(n=("rest", "size"), merit=("merit", "mean"), rest=("rest", "mean"))
+    r, count = cells.index.get_level_values("r").to_numpy(), cells["n"].to_numpy()
+    mean = np.bincount(r, count * cells["merit"], n) / np.maximum(np.bincount(r, count, n), 1)
+    merit = cells["merit"].to_numpy() - mean[r]
+    sxx, sxy = np.bincount(r, count * merit**2, n), np.bincount(r, count * merit * cells["rest"], n)
+    fine = model.identified & enough & (sxx > 1e-9) & (np.bincount(r, minlength=n) > 2)
+    if not fine.any():
+        return np.full(n, np.nan)
+    slope = np.where(fine, sxy / np.where(fine, sxx, 1.0), 0.0)
+    left = np.bincount(r, count * (cells["rest"] - slope[r] * merit) ** 2, n)[fine].sum()
+    scatter = left / np.maximum((np.bincount(r, minlength=n) - 2)[fine].sum(), 1)
+    noise = np.where(fine, scatter / np.where(fine, sxx, 1.0), 0.0)
+    slope = np.where(fine, slope - sxy[fine].sum() / sxx[fine].sum(), 0.0)
+    between = max(float(np.mean(slope[fine] ** 2 - noise[fine])), 0.0)
+    slope *= between / np.maximum(between + noise, 1e-300)
+    return np.where(fine, 1 + slope, np.nan)
+
+
+def halo(model: Model, enough: np.ndarray) -> np.ndarray:
+    """Halo of each rater (SD, rating points): root mean square of the rater's halos, given the ratings.
+
+    Near the pooled standard deviation where little is known of the rater.
+    """
+    n, best, system = len(model.rater_ids), model.best, model.system
+    if best is None or system is None or "halo" not in best.theta or not model.identified.any():
+        return np.full(n, np.nan)
+    of_cell = model.raters_in[system.r]
+    square = np.bincount(of_cell, best.halo**2 + best.halo_variance, n)
+    found = np.sqrt(square / np.maximum(np.bincount(of_cell, minlength=n), 1))
+    return np.where(model.identified & enough, found, np.nan)
+
+
+def consistency(model: Model, seed: int = 1) -> pd.DataFrame:
+    """Mean squares of what the model leaves over by rater, against what it expects: 1 is as expected.
+
+    Index ``rater_id``: ``infit`` (squares over their expectation, summed first, so that ratings that tell most count
+    most), ``outfit`` (mean of the ratios, sensitive to single odd ratings), ``low, high`` (where 90 % of ratings
+    made by the model itself lie, for infit). After Wright and Masters (1982), Rating Scale Analysis, ch. 5, with
+    expectations from ratings simulated by the fitted model, because effects fitted to few ratings leave less over.
+    """
+    index = pd.Index(model.rater_ids, name="rater_id")
+    best, system, n = model.best, model.system, len(model.rater_ids)
+    if best is None or system is None or not model.identified.any():
+        return pd.DataFrame(np.nan, index, ["infit", "outfit", "low", "high"])
+    rng, sd = np.random.default_rng(seed), np.sqrt(best.residual)
+    r, count = system.r, system.n
+    made = sd * rng.standard_normal((len(count), SIMULATED)) / np.sqrt(count)[:, None]
+    for name in system.names:
+        level = system.levels(name)
+        made += sd * best.theta[name] * rng.standard_normal((int(level.max()) + 1, SIMULATED))[level]
+
+    def left(values: np.ndarray, xy: np.ndarray | float = 0.0) -> np.ndarray:
+        """What employee, team, rater and fixed effects leave over of cell means."""
+        kept, out, _ = best._solved(values, xy)
+        return values - best.design @ kept - best.a * out[system.out]
+
+    inside = rng.chisquare(np.maximum(count - 1, 1e-9)[:, None], (len(count), SIMULATED)) * best.residual
+    expected = count[:, None] * left(made) ** 2 + np.where(count > 1, 1, 0)[:, None] * inside
+    of_cell = np.unique(model.rows["e"].to_numpy() * n + model.rows["r"].to_numpy(), return_inverse=True)[1]
+    own = model.rows["rating"].to_numpy() - model.design @ best.fixed
+    within = np.bincount(of_cell, (own - (np.bincount(of_cell, own) / count)[of_cell]) ** 2)
+    cell = count * left(system.mean, system.xy) ** 2 + within
+    usual = expected.mean(axis=1)
+
+    of = model.raters_in[r]
+    total = np.bincount(of, usual, n)
+    infit = np.bincount(of, cell, n) / np.where(total > 0, total, np.nan)
+    outfit = np.bincount(of, cell / usual, n) / np.where(total > 0, np.bincount(of, minlength=n), np.nan)
+    simulated = np.stack([np.bincount(of, column, n) for column in expected.T]) / np.where(total > 0, total, np.nan)
+    table = pd.DataFrame(
+        {
+            "infit": infit,
+            "outfit": outfit,
+            "low": np.quantile(simulated, 0.05, axis=0),
+            "high": np.quantile(simulated, 0.95, axis=0),
+        },
+        index,
+    )
+    table[~model.identified] = np.nan
+    return table
+
+
+def separation(model: Model) -> pd.DataFrame:
+    """How far raters, and employees, can be told apart by these ratings.
+
+    Index ``facet``: ``n``, ``sd`` (rating points), ``rmse`` (root mean square error of their estimates),
+    ``reliability`` (1 - error variance / variance), ``separation`` (G = spread over error) and ``strata``
+    ((4 G + 1) / 3: levels that differ by three errors; Wright and Masters 1982, p. 106).
+    """
+    rows = []
+    for facet, variances in (("rater", model.severity_variance), ("employee", model.employee_variance)):
+        known = variances[~np.isnan(variances)]
+        if not len(known) or model.best is None or not model.identified.any():
+            continue
+        theta = model.best.theta
+        shared = theta.get("team", 0.0) ** 2 if facet == "employee" else 0.0
+        spread = model.best.residual * (theta[facet] ** 2 + shared)
+        share = max(1 - float(known.mean()) / spread, 0.0) if spread > 0 else 0.0
+        apart = np.sqrt(share / (1 - share)) if share < 1 else np.inf
+        rows.append((facet, len(known), np.sqrt(spread), np.sqrt(known.mean()), share, apart, (4 * apart + 1) / 3))
+    names = ["facet", "n", "sd", "rmse", "reliability", "separation", "strata"]
+    return pd.DataFrame(rows, columns=names).set_index("facet")
+
+
+def drift(quarters: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Severity of each rater from quarter to quarter, and whether it moved more than its errors allow.
+
+    ``quarters``: table of raters (index rater_id; ``severity, se``) by quarter, oldest first. Severities of two
+    quarters are compared over the raters known in both, because each is relative to its own quarter's raters. The
+    estimates are shrunk, so a change is shown smaller than it is: silence proves nothing.
+
+    Returns
+    -------
+    DataFrame
+        ``rater_id, quarter, severity, se, change`` (rating points, against the mean of the earlier quarters, each
+        weighing by its precision), ``z, high, low`` (CUSUMs of z upward and downward, allowance 0.5; Page 1954,
+        Biometrika 41), ``signal`` ("severer" or "more lenient" where a CUSUM passes 4).
+    """
+    rows = []
+    past: dict[str, tuple[float, float]] = {}
+    sums: dict[str, tuple[float, float]] = {}
+    for quarter, table in quarters.items():
+        known = table[table["severity"].notna() & (table["se"] > 0)]
+        both = [rater for rater in known.index if rater in past]
+        shift = float(known.loc[both, "severity"].mean() - np.mean([past[i][0] for i in both])) if both else 0.0
+        for rater, severity, se in zip(known.index, known["severity"], known["se"], strict=True):
+            change = z = np.nan
+            high, low = sums.get(rater, (0.0, 0.0))
+            value = severity - shift
+            if rater in past:
+                mean, weight = past[rater]
+                change = value - mean
+                z = change / np.sqrt(se**2 + 1 / weight)
+                high, low = max(0.0, high + z - ALLOWANCE), max(0.0, low - z - ALLOWANCE)
+                past[rater] = ((mean * weight + value / se**2) / (weight + 1 / se**2), weight + 1 / se**2)
+            else:
+                past[rater] = (value, 1 / se**2)
+            sums[rater] = high, low
+            signal = "severer" if high > LIMIT else "more lenient" if low > LIMIT else ""
+            rows.append((rater, quarter, severity, se, change, z, high, low, signal))
+    names = ["rater_id", "quarter", "severity", "se", "change", "z", "high", "low", "signal"]
+    return pd.DataFrame(rows, columns=names).sort_values(["rater_id", "quarter"], kind="stable", ignore_index=True)
+
+
+def with_drift(raters: pd.DataFrame, moves: pd.DataFrame, quarter: str) -> pd.DataFrame:
+    """The table of raters (index rater_id) with the ``change`` of ``quarter`` as ``drift``, or why there is none."""
+    now = moves[moves["quarter"].eq(quarter)].set_index("rater_id")["change"]
+    change = now.reindex(raters.index).astype(float)
+    earlier = moves["quarter"].ne(quarter).any()
+    why = "drift: not compared in an earlier quarter" if earlier else NO_DRIFT
+    bare = raters["reason"].str.removesuffix(NO_DRIFT)
+    reason = np.where(change.notna(), bare.str.removesuffix("; "), bare + why)
+    return raters.assign(drift=change, reason=reason)
+
+
+def group_differences(model: Model, groups: pd.DataFrame, least: int = LEAST) -> pd.DataFrame:
+    """Whether a rater's severity differs between groups of people: for HR and legal alone.
+
+    ``groups``: ``employee_id, attribute, value``. Only people with several raters tell: what a rater leaves over on
+    them, against the other raters' view of the same people. Each rater's gap is held against the gap of all raters
+    and shrunk by the share of the gaps' variance that is not error; false discovery rates (Benjamini and Hochberg
+    1995) go over all rows. The largest group of an attribute is the reference. Under ``least`` people: not shown.
+
+    Returns
+    -------
+    DataFrame
+        ``rater_id, attribute, group, reference, n_group, n_reference, difference`` (rating points; positive: severer
+        on the group than the others are), ``se, shrunk, p, q, reason``.
+    """
+    from scipy.special import ndtr
+    from scipy.stats import false_discovery_control
+
+    names = "rater_id attribute group reference n_group n_reference difference se shrunk p q reason".split()
+    if not model.identified.any() or model.best is None or groups.empty:
+        return pd.DataFrame(columns=names)
+    rows = model.residuals
+    cells = rows.groupby(["r", "e"])["rest"].agg(["mean", "size"]).reset_index()
+    cells = cells[cells.groupby("e")["r"].transform("size") > 1]
+    noise = model.best.residual * (model.best.theta.get("halo", 0.0) ** 2 + 1 / cells["size"])
+    cells = cells.assign(noise=noise, employee_id=model.employee_ids[cells["e"]])
+    found = []
+    for attribute, members in groups.groupby("attribute"):
+        joined = cells.merge(members[["employee_id", "value"]], on="employee_id")
+        if joined.empty:
+            continue
+        reference = joined.drop_duplicates("employee_id")["value"].value_counts().sort_index(kind="stable").idxmax()
+        for group in sorted(set(joined["value"]) - {reference}):
+            found.append(_gaps(model, joined, str(attribute), group, reference, least))
+    table = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=names)
+    if len(table):
+        known = table["difference"].notna().to_numpy()
+        z = (table["difference"] / table["se"]).abs().to_numpy(float)
+        table["p"] = np.where(known, 2 * ndtr(-z), np.nan)
+        table["q"] = np.nan
+        if known.any():
+            table.loc[known, "q"] = false_discovery_control(table.loc[known, "p"])
+    return table.reindex(columns=names)
+
+
+def _gaps(model: Model, joined: pd.DataFrame, attribute: str, group, reference, least: int) -> pd.DataFrame:
+    """The gap of each rater between one group and the reference, less that of all raters."""
+    sides = {}
+    for side, value in (("group", group), ("reference", reference)):
+        own = joined[joined["value"].eq(value)].groupby("r")
+        variance = own["noise"].sum() / own.size() ** 2
+        sides[side] = pd.DataFrame({"n": own.size(), "mean": own["mean"].mean(), "v": variance})
+    both = sides["group"].add_suffix("_g").join(sides["reference"].add_suffix("_r"), how="outer")
+    n_group, n_reference = both["n_g"].fillna(0).astype(int), both["n_r"].fillna(0).astype(int)
+    enough = (n_group >= least) & (n_reference >= least)
+    gap = -(both["mean_g"] - both["mean_r"]).where(enough)
+    variance = (both["v_g"] + both["v_r"]).where(enough)
+    if enough.any():
+        gap = gap - np.average(gap[enough], weights=1 / variance[enough])
+        between = max(float((gap[enough] ** 2 - variance[enough]).mean()), 0.0)
+    else:
+        between = 0.0
+    return pd.DataFrame(
+        {
+            "rater_id": model.rater_ids[both.index],
+            "attribute": attribute,
+            "group": group,
+            "reference": reference,
+            "n_group": n_group.where(enough).to_numpy(),
+            "n_reference": n_reference.where(enough).to_numpy(),
+            "difference": gap.to_numpy(),
+            "se": np.sqrt(variance).to_numpy(),
+            "shrunk": (gap * between / (between + variance)).to_numpy(),
+            "reason": np.where(enough, "", f"under {least} people of one of the groups rated by others too: not shown"),
+        }
+    )

@@ -1,0 +1,357 @@
+"""From coded ratings to a fitted model: what links raters, what the data identify, and the effects."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from ..ratings import KEY, combined, counted
+from .graph import components
+from .linear import SAMPLES
+from .links import ASSUMPTIONS, UNLINKED
+from .reml import DENSE, Effects, Ratings, System, full_rank
+from .table import VIGNETTE, RatingTable
+from .uncertainty import over_variances, quantiles
+
+NOTHING = (
+    "no rating that tells anything of severity: all are self ratings, of the whole person, or made after another's"
+)
+HALO_PAIRS = 5  # employees with several raters, and cells with several ratings, that halo needs
+ONE_EACH = (
+    "not told apart from the employee: nobody has several raters, so what one rater alone sees in a person counts as "
+    "the person's; standard errors hold what supervisors usually disagree by"
+)
+# Correlation of two supervisors' ratings of one person (Viswesvaran, Ones and Schmidt 1996, J. Appl. Psychol. 81(5),
+# table 4): what is assumed where nobody has two raters, and nothing but standard errors rest on it.
+USUAL_AGREEMENT = 0.52
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """The fitted model with its codes: what tables, draws and advice are made of."""
+
+    table: pd.DataFrame  # all ratings but self, sorted by key; `used` tells which entered the estimate
+    role_weights: Mapping[str, float]
+    rater_ids: np.ndarray
+    employee_ids: np.ndarray
+    component: np.ndarray  # of each rater
+    employee_component: np.ndarray
+    identified: np.ndarray  # whether a rater is compared with another
+    link: str | None
+    rests: np.ndarray  # whether a rater's number rests on the assumption that is named
+    raters_in: np.ndarray  # codes of the raters, and of the employees, that entered the estimate
+    employees_in: np.ndarray
+    system: System | None  # none where there is no rating to learn from
+    best: Effects | None  # at the variances of greatest restricted likelihood
+    rows: pd.DataFrame  # ratings that entered, and their fixed effects
+    design: np.ndarray
+    team_of: np.ndarray  # team of each employee that entered; none fitted: empty
+    reason: dict[str, str]
+
+    @property
+    def across(self) -> bool:
+        """Whether an assumption compares raters whom nothing links."""
+        return self.link in ("equal_teams", "kpi")
+
+    @cached_property
+    def effects(self) -> list[tuple[float, Effects]]:
+        """Effects over the variances that the ratings allow, with their weights."""
+        if self.best is None or self.system is None:
+            return []
+        if "rater" in self.reason or self.best.theta["rater"] == 0 == self.best.theta["employee"]:
+            return [(1.0, self.best)]
+        return over_variances(self.system, self.best)
+
+    @cached_property
+    def variances(self) -> pd.Series:
+        """Variance components, rating points squared, by the names that the data can tell apart."""
+        if self.best is None:
+            return pd.Series([], dtype=float, name="variance")
+        values = {name: self.best.residual * theta**2 for name, theta in self.best.theta.items()}
+        merged = {"rater": "rater and team"} if not self.identified.any() else {}
+        if self.reason.get("halo") == ONE_EACH:
+            merged["employee"] = "employee and halo"
+        values = {merged.get(name, name): value for name, value in values.items()}
+        return pd.Series({**values, "residual": self.best.residual}, name="variance")
+
+    # Severities -------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def groups(self) -> np.ndarray:
+        """Group within which severities are centred: the component, or all raters under an assumption; from 0."""
+        return np.zeros(len(self.component), int) if self.across else self.component - 1
+
+    def centred(self, values: np.ndarray) -> np.ndarray:
+        """(…, raters that entered) -> (…, all raters), less the mean of the identified in each group; else 0."""
+        whole = np.zeros((*values.shape[:-1], len(self.rater_ids)))
+        whole[..., self.raters_in] = values
+        whole *= self.identified
+        return whole - self._group_means(whole) * self.identified
+
+    def _group_means(self, whole: np.ndarray) -> np.ndarray:
+        size = np.maximum(np.bincount(self.groups, self.identified), 1)
+        flat = whole.reshape(-1, whole.shape[-1])
+        from scipy.sparse import csr_array
+
+        n = len(self.groups)
+        to_group = csr_array((np.ones(n), (np.arange(n), self.groups)), shape=(n, len(size)))
+        return ((flat @ to_group) / size)[:, self.groups].reshape(whole.shape)
+
+    def severity_of(self, effects: Effects) -> np.ndarray:
+        return self.centred(-effects.rater)
+
+    @cached_property
+    def severity(self) -> np.ndarray:
+        """Severity of each rater at the best variances, centred; NaN where not identified."""
+        if self.best is None:
+            return np.full(len(self.rater_ids), np.nan)
+        return np.where(self.identified, self.severity_of(self.best), np.nan)
+
+    def variance_of(self, effects: Effects) -> np.ndarray:
+        """Variance of the error of each centred severity, the variances held as known: var(s_i - mean of its group)."""
+        groups, at = np.unique(self.groups[self.raters_in], return_inverse=True)
+        own = effects.variance("rater")
+        if effects.inside_is_dense and len(groups) * len(at) <= DENSE**2:
+            # Exact: var(s_i) - 2 cov(s_i, mean) + var(mean).
+            share = np.zeros((len(at), len(groups)))
+            share[np.arange(len(at)), at] = self.identified[self.raters_in]
+            share /= np.maximum(share.sum(axis=0), 1)
+            with_mean = effects.rater_covariance(share)
+            of_mean = (share * with_mean).sum(axis=0)
+            own = own - 2 * with_mean[np.arange(len(at)), at] + of_mean[at]
+        else:
+            # A rater's own part is as exact as the system allows; the mean's is small, and from draws.
+            drawn = effects.draw("rater", SAMPLES, np.random.default_rng(2))
+            mean = drawn - self.centred(drawn)[:, self.raters_in]
+            own = own - 2 * (drawn * mean).mean(axis=0) + (mean**2).mean(axis=0)
+        out = np.full(len(self.rater_ids), np.nan)
+        out[self.raters_in] = np.maximum(own, 0.0)
+        return np.where(self.identified, out, np.nan)
+
+    @cached_property
+    def _parts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Weight (parts,), centred severity and its variance (parts, raters) at each set of variances."""
+        weight = np.array([w for w, _ in self.effects])
+        mean = np.stack([self.severity_of(e) for _, e in self.effects])
+        variance = np.stack([self.variance_of(e) for _, e in self.effects])
+        return weight, mean, variance
+
+    @cached_property
+    def severity_variance(self) -> np.ndarray:
+        """Variance of the error of each centred severity, over the variances that the ratings allow."""
+        if not self.identified.any():
+            return np.full(len(self.rater_ids), np.nan)
+        weight, mean, variance = self._parts
+        return weight @ (variance + (mean - self.severity) ** 2)
+
+    def interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper end of each severity's interval."""
+        if not self.identified.any():
+            nothing = np.full(len(self.rater_ids), np.nan)
+            return nothing, nothing
+        weight, mean, variance = self._parts
+        known = self.identified
+        out = []
+        for share in ((1 - level) / 2, (1 + level) / 2):
+            end = np.full(len(known), np.nan)
+            free = self.system.free if self.system else 1
+            end[known] = quantiles(share, weight, mean[:, known], np.sqrt(variance[:, known]), free)
+            out.append(end)
+        return out[0], out[1]
+
+    # Employees --------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def employee_effects(self) -> np.ndarray:
+        """Effect of each employee, team included; 0 for those who did not enter."""
+        out = np.zeros(len(self.employee_ids))
+        if self.best is not None:
+            team = self.best.team[self.team_of] if len(self.team_of) else 0.0
+            out[self.employees_in] = self.best.employee + team
+        return out
+
+    @cached_property
+    def employee_variance(self) -> np.ndarray:
+        out = np.full(len(self.employee_ids), np.nan)
+        if self.best is not None and self.identified.any():
+            parts = [(w, e.variance("employee"), e.employee) for w, e in self.effects]
+            out[self.employees_in] = sum(w * (v + (m - self.best.employee) ** 2) for w, v, m in parts)
+        return out
+
+    @cached_property
+    def residuals(self) -> pd.DataFrame:
+        """Ratings used, with the ``merit`` expected from everybody's and the ``rest`` that severity leaves over."""
+        assert self.best is not None
+        rater = np.zeros(len(self.rater_ids))
+        rater[self.raters_in] = self.best.rater
+        merit = self.design @ self.best.fixed + self.employee_effects[self.rows["e"]]
+        rest = self.rows["rating"] - merit - rater[self.rows["r"]]
+        return self.rows.assign(merit=merit, rest=rest)[self.identified[self.rows["r"]]]
+
+    # Adjusted ratings -------------------------------------------------------------------------------------------
+
+    @cached_property
+    def counted(self) -> pd.DataFrame:
+        """Ratings that enter a combined rating, with their share in it (``part``) and its row (``item``)."""
+        return counted(self.table[self.table["role"].ne(VIGNETTE)], self.role_weights)
+
+    @cached_property
+    def adjusted(self) -> pd.DataFrame:
+        rows = self.counted
+        known = self.identified[rows["r"]]
+        given = np.where(known, rows["rating"] + np.nan_to_num(self.severity[rows["r"]]), rows["rating"])
+        table = combined(rows).rename(columns={"rating": "rating_raw"})
+        table["rating_adjusted"] = combined(rows.assign(given=given), "given")["rating"]
+        alone = np.bincount(rows["item"], ~known, len(table)) > 0
+        table["reason"] = np.where(alone, f"left alone: {UNLINKED}", "")
+        if self.link:
+            rests = np.bincount(rows["item"], self.rests[rows["r"]], len(table)) > 0
+            table["reason"] = np.where(rests & ~alone, ASSUMPTIONS[self.link], table["reason"])
+        table.loc[alone, "rating_adjusted"] = table.loc[alone, "rating_raw"]
+        table["se"] = np.where(alone, np.nan, np.sqrt(self._item_variance(len(table))))
+        return table[[*KEY, "rating_raw", "rating_adjusted", "se", "reason"]]
+
+    def _item_variance(self, n: int) -> np.ndarray:
+        """Error variance of each combined adjusted rating: severity, halo and residual."""
+        rows = self.counted
+        by_rater = rows.groupby(["item", "r"], as_index=False)["part"].sum()
+        severity = np.nan_to_num(self.severity_variance)[by_rater["r"]]
+        halo = sum(w * self._halo_variance(e) for w, e in self.effects)
+        residual = sum(w * e.residual for w, e in self.effects)
+        variance = np.bincount(by_rater["item"], by_rater["part"] ** 2 * (severity + halo), n)
+        return variance + np.bincount(rows["item"], rows["part"] ** 2 * residual, n)
+
+    def _halo_variance(self, e: Effects) -> float:
+        """Variance of halo; where nobody has two raters, what is left of the person's at the usual agreement."""
+        if self.reason.get("halo") != ONE_EACH:
+            return float(e.residual * e.theta.get("halo", 0.0) ** 2)
+        own, rater = (e.residual * e.theta[name] ** 2 for name in ("employee", "rater"))
+        items = max(len(self.rows) / len(e.w), 1.0)
+        return float(np.clip(own - USUAL_AGREEMENT * (own + rater + e.residual / items), 0.0, own))
+
+    def draws(self, n: int, seed: int | Sequence[int]) -> np.ndarray:
+        """What combined adjusted ratings might have been; see ``SeverityFit.rating_draws``."""
+        from scipy.sparse import csr_array
+
+        rows, table = self.counted, self.adjusted
+        if not self.identified.any():
+            return np.full((n, len(table)), np.nan)
+        rng = np.random.default_rng(seed)
+        raw = table["rating_raw"].to_numpy()
+        to_item = csr_array((rows["part"], (rows["r"], rows["item"])), shape=(len(self.rater_ids), len(table)))
+        pair = rows["r"].to_numpy() * len(self.employee_ids) + rows["e"].to_numpy()
+        _, cell = np.unique(pair, return_inverse=True)
+        of_cell = csr_array((rows["part"], (cell, rows["item"])), shape=(int(cell.max(initial=-1)) + 1, len(table)))
+        own = np.sqrt(np.bincount(rows["item"], rows["part"] ** 2, len(table)))
+        weight = np.cumsum([w for w, _ in self.effects])
+        # Each draw takes one set of variances, each as often as it weighs.
+        chosen = np.minimum(np.searchsorted(weight, (np.arange(n) + rng.random()) / n), len(weight) - 1)
+        drawn = np.empty((n, len(table)))
+        for number, (_, e) in enumerate(self.effects):
+            if not (at := np.flatnonzero(chosen == number)).size:
+                continue
+            severity = self.severity_of(e) - self.centred(e.draw("rater", len(at), rng))
+            value = raw + severity @ to_item
+            if halo := np.sqrt(self._halo_variance(e)):
+                value += halo * rng.standard_normal((len(at), of_cell.shape[0])) @ of_cell
+            drawn[at] = value + np.sqrt(e.residual) * own * rng.standard_normal(value.shape)
+        drawn[:, table["se"].isna()] = np.nan
+        return drawn
+
+
+def fitted(
+    coded: RatingTable,
+    role_weights: Mapping[str, float],
+    *,
+    link: str | None,
+    team: Mapping[str, str] | pd.Series | None,
+    anchor: np.ndarray | None = None,
+    offset: np.ndarray | None = None,
+) -> Model:
+    """The model of the ratings.
+
+    ``anchor`` (employees, columns), under ``kpi`` alone: what is known of employees beside their ratings; NaN where
+    nothing is. ``offset`` (employees,) is taken off the ratings before they are explained.
+    """
+    table, raters, employees = coded.rows, len(coded.rater_ids), len(coded.employee_ids)
+    if anchor is not None:
+        # Who has no figure cannot be compared by it, and nobody's figure is guessed.
+        table = table.assign(used=table["used"] & ~np.isnan(anchor[table["e"]]).any(axis=1))
+    used = table[table["used"]]
+    r, e = used["r"].to_numpy(), used["e"].to_numpy()
+    group, of_employee = components(r, e, raters, employees)
+    says = np.bincount(r, minlength=raters) > 0
+    identified = (np.bincount(group, minlength=1) > 1)[group] & says
+    rests = np.zeros(raters, bool)
+    if link in ("equal_teams", "kpi"):
+        identified = says.copy() if says.sum() > 1 else identified
+        rests = identified.copy()
+    elif link:
+        doubtful = used["role"].eq(VIGNETTE) if link == "vignettes" else used["seen"]
+        rests = np.isin(group, group[r[doubtful.to_numpy()]]) & identified
+    # Raters left alone say nothing of severity: their spread is that of teams as well.
+    rows = (used[identified[r]] if identified.any() else used).reset_index(drop=True)
+    reason: dict[str, str] = {}
+    if rows.empty:
+        reason |= {"rater": NOTHING, "team": NOTHING, "halo": NOTHING}
+        system, best, design, team_of = None, None, np.zeros((0, 0)), np.zeros(0, int)
+    else:
+        if offset is not None:
+            rows["rating"] = rows["rating"] - offset[rows["e"]]
+        system, design, team_of = _system(rows, coded, team, anchor, link, identified.any(), reason)
+        best = system.fit() if "rater" not in reason else system.solve(np.zeros(len(system.names)))
+    raters_in, employees_in = np.unique(rows["r"]).astype(int), np.unique(rows["e"]).astype(int)
+    identified = identified & np.isin(np.arange(raters), raters_in) & ("rater" not in reason)
+    return Model(
+        table, dict(role_weights), coded.rater_ids, coded.employee_ids, group, of_employee, identified, link,
+        rests & identified, raters_in, employees_in, system, best, rows, design, team_of, reason,
+    )  # fmt: skip
+
+
+def _system(rows, coded: RatingTable, team, anchor, link, compared: bool, reason: dict[str, str]):
+    """The equations on the codes of ``rows`` alone, their fixed effects and teams; ``reason``: what is off."""
+    raters, r = np.unique(rows["r"], return_inverse=True)
+    employees, e = np.unique(rows["e"], return_inverse=True)
+    columns = [np.ones(len(rows))]
+    for column in ("kpi", "role"):
+        code, names = pd.factorize(rows[column], sort=True)
+        columns += [(code == level).astype(float) for level in range(1, len(names))]
+    if anchor is not None:
+        columns += list(anchor[rows["e"].to_numpy()].T)
+    design = full_rank(np.column_stack(columns)) if len(columns) > 1 else np.ones((len(rows), 1))
+    if len(rows) <= design.shape[1]:
+        design = design[:, : max(len(rows) - 1, 1)]
+
+    codes, team_of = None, np.zeros(0, int)
+    if link == "equal_teams":
+        reason["team"] = "not fitted: teams are assumed to be equally good"
+    elif team is not None:
+        named = pd.Series(coded.employee_ids[employees]).map(dict(team)).fillna("").astype(str)
+        found, codes = np.unique(named, return_inverse=True)
+        pairs = len(np.unique(r.astype(np.int64) * len(found) + codes[e]))
+        one_each = pairs == len(raters) and len(found) >= len(raters)
+        if one_each or not compared:
+            reason["team"] = "not fitted: each rater has a team and rates no other"
+        elif len(found) < 2 or len(found) == len(employees):
+            reason["team"] = "not fitted: teams are as few as one, or as many as employees"
+        if "team" in reason:
+            codes = None
+        else:
+            team_of = codes
+    cell, size = np.unique(e.astype(np.int64) * len(raters) + r, return_counts=True)
+    raters_of = np.bincount(cell // len(raters))
+    several = int((size > 1).sum())
+    halo = bool(several >= HALO_PAIRS and (raters_of > 1).sum() >= HALO_PAIRS and len(raters) > 1)
+    if not halo:
+        reason["halo"] = (
+            "part of the residual: each rater gave each person one rating"
+            if several < HALO_PAIRS
+            else ONE_EACH
+            if raters_of.max() < 2
+            else "not told from the residual: too few employees with several ratings by each of several raters"
+        )
+    if len(raters) < 2 or len(employees) < 2 or len(rows) <= design.shape[1] + 2:
+        reason["rater"] = "too little to estimate anything: one rater, one employee, or hardly a rating"
+    return System(Ratings(rows["rating"].to_numpy(float), design, e, r, codes), halo), design, team_of

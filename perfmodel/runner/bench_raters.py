@@ -1,0 +1,138 @@
+"""Severity beside lme4: the same numbers, and how long each takes; and time against size."""
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import date
+
+import pandas as pd
+
+from ..errors import RunError
+from ..studies import commit
+
+SIZES = (5_000, 20_000, 50_000, 100_000, 200_000)  # employees; nine a rater, four items, one in twenty rated twice
+# lme4 prints its numbers in full, so that they can be held against ours.
+PEER = """
+suppressMessages(library(lme4))
+repeat_ <- as.integer(commandArgs(TRUE)[1])
+fits <- c(); sds <- c()
+for (i in seq_len(repeat_)) {
+  fits <- c(fits, system.time(f <- lmer(y ~ 1 + (1|s) + (1|d), InstEval))[3])
+  sds <- c(sds, system.time(r <- ranef(f, condVar = TRUE))[3])
+}
+v <- as.data.frame(VarCorr(f))
+show <- function(x) paste0("[", paste(sprintf("%.12g", x), collapse = ","), "]")
+cat(sprintf('{"fit":%s,"sd":%s,"criterion":%.10f,"variances":%s,"rater":%s,"employee":%s,"rater_sd":%s,"employee_sd":%s}',
+  show(fits), show(sds), REMLcrit(f), show(v$vcov), show(r$s[[1]]), show(r$d[[1]]),
+  show(sqrt(attr(r$s, "postVar")[1, 1, ])), show(sqrt(attr(r$d, "postVar")[1, 1, ]))))
+"""
+OURS = """
+import json, sys, time
+import perfmodel as pm
+from perfmodel.examples import insteval_ratings
+ratings, times, sds = insteval_ratings().drop(columns="unit"), [], []
+for _ in range(int(sys.argv[1])):
+    start = time.perf_counter(); fit = pm.fit_severity(ratings); fit.raters; fit.employees
+    times.append(time.perf_counter() - start)
+    start = time.perf_counter(); rater, employee = fit.conditional_sd("rater"), fit.conditional_sd("employee")
+    sds.append(time.perf_counter() - start)
+print(json.dumps({
+    "fit": times, "sd": sds, "criterion": fit.criterion,
+    "variances": fit.variances[["rater", "employee", "residual"]].tolist(),
+    "rater": (-fit.raters["severity"]).tolist(), "employee": fit.employees["effect"].tolist(),
+    "rater_sd": rater.tolist(), "employee_sd": employee.tolist()}))
+"""
+LARGE = """
+import json, resource, sys, time
+import perfmodel as pm
+from perfmodel.simulate import simulate_ratings
+n = int(sys.argv[1])
+ratings, truth = simulate_ratings("linked", n_raters=n // 9, n_employees=n, n_kpis=4, double=0.05, seed=1)
+team = truth["employees"].set_index("employee_id")["team"]
+start = time.perf_counter()
+fit = pm.fit_severity(ratings, team=team); known = int(fit.raters["se"].notna().sum()); fit.adjusted_ratings
+took = time.perf_counter() - start
+print(json.dumps({"time": took, "ratings": len(ratings), "raters": len(fit.raters), "known": known,
+    "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+"""
+
+
+def beside_lme4(repeat: int, say: Callable[[str], None]) -> Iterator[str]:
+    """Lines on InstEval: differences from lme4's numbers, then medians of ``repeat`` fits in one session each."""
+    say("InstEval: severity with standard errors")
+    mine = _json(sys.executable, "-c", OURS, str(repeat))
+    yield f"fit_severity, InstEval, severities with SEs: {_median(mine['fit']):.2f} s"
+    if shutil.which("Rscript") is None:
+        yield "lme4: no Rscript here, so nothing to compare with (Debian: r-base-core, r-cran-lme4)"
+        return
+    say("InstEval: lme4")
+    peer = _json("Rscript", "-e", PEER, str(repeat))
+    alone, both = _median(peer["fit"]), _median(peer["fit"]) + _median(peer["sd"])
+    with_sd = _median(mine["fit"]) + _median(mine["sd"])
+    yield f"  lmer alone {alone:.2f} s: {alone / _median(mine['fit']):.1f} × as long"
+    yield f"  lmer and ranef(condVar = TRUE) {both:.2f} s: {both / with_sd:.1f} × as long as with conditional SDs too"
+    yield f"  criterion: differs by {abs(mine['criterion'] - peer['criterion']):.1e}"
+    for name, words in (
+        ("variances", "relative"),
+        ("rater", ""),
+        ("employee", ""),
+        ("rater_sd", ""),
+        ("employee_sd", ""),
+    ):
+        pairs = list(zip(_centred(mine[name], name), _centred(peer[name], name), strict=True))
+        apart = max(abs(a - b) / (abs(b) if words else 1) for a, b in pairs)
+        yield f"  {name}: {len(pairs)} values differ by at most {apart:.1e} {words}".rstrip()
+
+
+def against_size(repeat: int, say: Callable[[str], None]) -> Iterator[str]:
+    """Lines of time and memory by number of employees; a linked, simulated organisation with teams."""
+    for row in sizes(repeat, say):
+        yield (
+            f"{row['employees']} employees, {row['raters']} raters ({row['linked']} linked), {row['ratings']} ratings: "
+            f"{row['seconds']:.2f} s, {row['memory']:.0f} MiB"
+        )
+
+
+def sizes(repeat: int, say: Callable[[str], None]) -> Iterator[dict]:
+    """Median seconds, and memory (MiB, the data themselves included), by number of ``employees``."""
+    for size in SIZES:
+        say(f"{size:,} employees")
+        found = [_json(sys.executable, "-c", LARGE, str(size)) for _ in range(repeat)]
+        counts = {"ratings": found[0]["ratings"], "raters": found[0]["raters"], "linked": found[0]["known"]}
+        seconds, memory = _median([f["time"] for f in found]), max(f["memory"] for f in found)
+        yield {"employees": size, **counts, "seconds": round(seconds, 2), "memory": round(memory), "runs": repeat}
+
+
+def _centred(values: list[float], name: str) -> list[float]:
+    """Severities are centred over raters, lme4's effects are not."""
+    mean = statistics.fmean(values) if name == "rater" else 0.0
+    return [value - mean for value in values]
+
+
+def _median(values: list[float]) -> float:
+    return statistics.median(values)
+
+
+def _json(*command: str) -> dict:
+    start = time.perf_counter()
+    outcome = subprocess.run(command, capture_output=True, text=True)
+    if outcome.returncode:
+        took = time.perf_counter() - start
+        raise RunError(
+            f"{command[0]} ended with {outcome.returncode} after {took:.0f} s: {outcome.stderr[-300:].strip()}"
+        )
+    return json.loads(outcome.stdout)
+
+
+def main() -> None:
+    table = pd.DataFrame(sizes(5, lambda text: print(text, flush=True)))
+    commit("size", table.assign(cores=os.cpu_count(), date=date.today().isoformat()))
+
+
+if __name__ == "__main__":
+    main()
