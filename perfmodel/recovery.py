@@ -5,11 +5,13 @@ is made by ``python -m perfmodel.recovery --sets 200 --seed 1``.
 """
 
 import argparse
+import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -169,7 +171,7 @@ def study(
         one = partial(_one, design=design, planted=planted)
         seeds = range(seed, seed + sets)
         if jobs > 1:
-            with ProcessPoolExecutor(jobs) as pool:
+            with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
                 found = pd.DataFrame(list(pool.map(one, seeds, chunksize=5)))
         else:
             found = pd.DataFrame([one(at) for at in seeds])
@@ -188,6 +190,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = "1"  # for the jobs: threads inside each would fight over the same cores
     table = study(sets=asked.sets, seed=asked.seed, jobs=asked.jobs).assign(date=date.today().isoformat())
     commit("recovery", table, asked.out)
 
