@@ -5,6 +5,7 @@ question pays for one answer, and all notebooks and the command line give the sa
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
@@ -15,7 +16,7 @@ import pandas as pd
 from .calibration import discussion, propose
 from .cycle import Cycle
 from .distribution import distribution
-from .errors import Finding
+from .errors import DataError, Finding
 from .outcomes import pool
 from .raters import SeverityFit, drift, fit_severity, with_drift
 from .raters.table import SELF, VIGNETTE
@@ -83,8 +84,13 @@ class Assessment:
     @cached_property
     def drift(self) -> pd.DataFrame:
         """Severity of each rater in this quarter and the earlier ones, and its CUSUM; shown, and corrects nothing."""
-        past = {cycle.id: Assessment(cycle, self.seed).severity.raters for cycle in self.history}
-        return conform(drift({**past, self.cycle.id: self.severity.raters}), "drift")
+        fits = {}
+        for cycle in self.history:
+            with suppress(DataError):  # a quarter that cannot be fitted is not compared; `check` on it says why
+                fits[cycle.id] = Assessment(cycle, self.seed).severity
+        fits[self.cycle.id] = self.severity
+        spread = {quarter: fit.variances.get("rater", np.nan) for quarter, fit in fits.items()}
+        return conform(drift({quarter: fit.raters for quarter, fit in fits.items()}, spread), "drift")
 
     @cached_property
     def items(self) -> pd.DataFrame:

@@ -267,6 +267,11 @@ class bar:
 
 
 def _terminated(signum, frame):
+    if "importlib._bootstrap" in frame.f_code.co_filename and hasattr(signal, "setitimer"):
+        # An import's own clean-up swallows exceptions, and the run would go on: ask again in a moment.
+        signal.signal(signal.SIGALRM, lambda _, there: _terminated(signum, there))
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        return
     raise SystemExit(128 + signum)
 
 

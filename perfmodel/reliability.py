@@ -67,6 +67,11 @@ def icc_interval(matrix, form: str, level: float = 0.90) -> tuple[float, float]:
     """
     from scipy.special import fdtri
 
+    if form not in FORMS:
+        raise DataError(f"There is no intraclass correlation {form!r}; write one of {', '.join(FORMS)}.")
+    if not 0 < level < 1:
+        raise DataError(f"A confidence level lies between 0 and 1, not at {level!r}.")
+    icc(matrix)  # refuses what is no complete table
     x = np.asarray(matrix, float)
     n, k = x.shape
     rows, columns, grand = x.mean(axis=1), x.mean(axis=0), x.mean()
@@ -113,6 +118,8 @@ def krippendorff_alpha(ratings: pd.DataFrame, level: Level = "interval") -> pd.S
     ----------
     Krippendorff (2011), Computing Krippendorff's alpha-reliability, University of Pennsylvania.
     """
+    if not np.isfinite(pd.to_numeric(ratings["rating"], errors="coerce")).all():
+        raise DataError("Agreement needs every rating to be a number; leave a row out where none was given.")
     counts = ratings.groupby(["employee_id", "kpi", "rating"]).size().unstack(fill_value=0)
     counts = counts[counts.sum(axis=1) > 1]
     if counts.empty:
@@ -190,7 +197,11 @@ def reliability(variances: Mapping[str, float], raters: int = 1, items: int = 1,
     ``relative``: severity is no error, because the same raters rate everybody (its coefficient E rho squared).
     NaN where components could not be told apart.
     """
+    if not (raters >= 1 and items >= 1):
+        raise DataError(f"Reliability is of one rater and one item or more, not of {raters:g} and {items:g}.")
     known = dict(variances)
+    if negative := [name for name, value in known.items() if value is not None and value < 0]:
+        raise DataError(f"The variance of {negative[0]} is negative ({known[negative[0]]:g}); a variance is 0 or more.")
     if _merged(known):
         return np.nan
     if unknown := sorted(known.keys() - set(COMPONENTS)):
@@ -236,6 +247,10 @@ def grade_chances(scores, cuts: Mapping[str, float], caps: Sequence[str] | None 
     """
     values = np.asarray(scores, float)
     grades = list(cuts)
+    if not grades or list(cuts.values()) != sorted(cuts.values(), reverse=True) or not len(values):
+        raise DataError("Chances need draws, and grades with their lower bounds, best first.")
+    if unknown := sorted(set(caps if caps is not None else ()) - {"", *grades}):
+        raise DataError(f"A gate caps at {unknown[0]}, which is no grade.")
     above = np.stack([(values >= least - GRAIN).mean(axis=0) for least in cuts.values()], axis=1)
     above[:, -1] = 1.0  # the lowest grade has no lower end
     shares = np.diff(above, axis=1, prepend=0.0)

@@ -333,6 +333,7 @@ def sample(people: int = 64, units: int = 4, seed: int = 5, *, late: bool = True
         cycle=cycle,
         seed=1,
         status="PARTIAL" if late else "DRAFT",
+        severity=SimpleNamespace(link=None),
         totals=totals,
         items=items,
         chase=chase,

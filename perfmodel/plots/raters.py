@@ -9,7 +9,7 @@ from matplotlib.patches import Patch
 from matplotlib.transforms import blended_transform_factory
 
 from .grades import _key
-from .theme import ACCENT, BAND, BLUE, HAIR, INK, INK2, RULE, Chart, drawn, empty, panel, rows_of, signed
+from .theme import ACCENT, BAND, BLUE, HAIR, INK, INK2, RULE, Chart, drawn, empty, panel, rows_of, short, signed
 
 MOST_RATERS = 300  # in a picture of who shares people with whom; beyond, points and lines run together
 
@@ -45,7 +45,7 @@ def severity(raters: pd.DataFrame, *, level: float = 0.90, most: int = 30, width
     shown_rest = rest.head(max(3, most // 5))
     lines = len(known) + len(shown_rest) + (1 if hidden or len(rest) > len(shown_rest) else 0)
     step = min(0.36, max(0.24, 1.5 / max(lines, 1)))
-    name_width = 0.1 + 0.075 * rows["rater_id"].str.len().max()
+    name_width = 0.1 + 0.075 * rows["rater_id"].map(short).str.len().max()
     chart, ax = panel(width, 0.25 + step * lines + 0.62, left=max(name_width, 0.62), right=1.28, top=0.25, bottom=0.57)
     above = (known["severity"] - known["lower"]).to_numpy(float)
     below = (known["upper"] - known["severity"]).to_numpy(float)
@@ -67,7 +67,7 @@ def severity(raters: pd.DataFrame, *, level: float = 0.90, most: int = 30, width
             mew=1.5,
             zorder=3,
         )
-        ax.text(0, y, row.rater_id, transform=edge, weight="bold", va="center")
+        ax.text(0, y, short(row.rater_id), transform=edge, weight="bold", va="center")
         ax.text(
             1 - 0.62 / width,
             y,
@@ -91,7 +91,7 @@ def severity(raters: pd.DataFrame, *, level: float = 0.90, most: int = 30, width
     if len(shown_rest) or hidden:
         ax.plot([0, 1], [bottom + 0.02] * 2, transform=edge, color=RULE, lw=0.8, clip_on=False)
     for row in rows_of(shown_rest):
-        ax.text(0, y, row.rater_id, transform=edge, weight="bold", va="center")
+        ax.text(0, y, short(row.rater_id), transform=edge, weight="bold", va="center")
         alone = row.words.startswith("left alone")
         ax.text(
             0.66 / width if name_width < 0.62 else name_width / width,
@@ -172,12 +172,18 @@ def rater_network(ratings: pd.DataFrame, raters: pd.DataFrame, *, width: float =
     for r in names:
         components.setdefault(of[r], []).append(r)
     linked = sorted((c for c in components.values() if len(c) > 1), key=lambda c: (-len(c), c[0]))
-    alone = [c[0] for c in components.values() if len(c) == 1]
+    shut = set(rows.loc[rows["verdict"].eq("left alone"), "rater_id"])
+    single = [c[0] for c in components.values() if len(c) == 1]
+    alone, placed = [r for r in single if r in shut], [r for r in single if r not in shut]
     apart = set(rows.loc[rows["verdict"].isin(["severe", "lenient"]), "rater_id"])
     columns = 1 if len(linked) <= 1 else 2 if len(linked) <= 4 else 4
     down = max(1, -(-len(linked) // columns))
     cell = width / columns
-    height = max(min(cell, 3.6 if columns == 1 else 2.6) * down * bool(linked), 0.1) + (0.55 if alone else 0.05)
+    height = (
+        max(min(cell, 3.6 if columns == 1 else 2.6) * down * bool(linked), 0.1)
+        + (0.55 if alone or placed else 0.05)
+        + 0.2
+    )
     chart, ax = panel(width, height, left=0, right=0, top=0, bottom=0)
     ax.set_xlim(0, width)
     ax.set_ylim(0, height)
@@ -185,7 +191,7 @@ def rater_network(ratings: pd.DataFrame, raters: pd.DataFrame, *, width: float =
     ax.set_axis_off()
     tall = min(cell, 3.6 if columns == 1 else 2.6)
     for k, members in enumerate(linked):
-        cx, cy = cell * (k % columns + 0.5), height - tall * (k // columns + 0.5)
+        cx, cy = cell * (k % columns + 0.5), height - 0.2 - tall * (k // columns + 0.5)
         angle = 2 * np.pi * np.arange(len(members)) / len(members) + np.pi / 2
         wide = min(cell * 0.5 - 0.5, tall * 0.62)
         at = {
@@ -200,15 +206,25 @@ def rater_network(ratings: pd.DataFrame, raters: pd.DataFrame, *, width: float =
             ax.plot(x, y, "o", ms=7, mfc=BLUE if differs else "white", mec=BLUE if differs else INK2, mew=1.3, zorder=2)
             if len(members) <= 40:
                 side = "left" if x >= cx else "right"
-                ax.text(x + (0.09 if side == "left" else -0.09), y, r, ha=side, va="center", fontsize=8, zorder=3)
+                ax.text(
+                    x + (0.09 if side == "left" else -0.09), y, short(r), ha=side, va="center", fontsize=8, zorder=3
+                )
+    key = "filled: differs from the rest; thicker line: more people in common"
+    ax.text(0, height - 0.02, key, color=INK2, fontsize=9, va="top")
+    if placed and not alone:
+        who = ", ".join(map(short, placed[:10])) + (f" and {len(placed) - 10} more" if len(placed) > 10 else "")
+        ax.text(
+            0, 0.3, f"no shared rater, compared under an assumption alone: {who}", color=INK, fontsize=9, va="bottom"
+        )
     if alone:
-        listed = ", ".join(alone[:10]) + (f" and {len(alone) - 10} more" if len(alone) > 10 else "")
+        listed = ", ".join(map(short, alone[:10])) + (f" and {len(alone) - 10} more" if len(alone) > 10 else "")
         ax.text(0, 0.3, "no shared rater, left alone: " + listed, color=ACCENT, weight="bold", fontsize=9, va="bottom")
         ax.text(0, 0.08, "severity and team quality cannot be told apart", color=INK2, fontsize=9, va="bottom")
     chart.description = (
         f"{len(names)} raters in {len(components)} components: {len(linked)} linked "
-        f"({', '.join(str(len(c)) for c in linked) or 'none'} raters), {len(alone)} sharing nobody"
-        + (f" ({', '.join(alone[:10])})" if alone else "")
+        f"({', '.join(str(len(c)) for c in linked) or 'none'} raters), {len(single)} sharing nobody"
+        + (f" ({', '.join(single[:10])})" if single else "")
+        + (f", {len(placed)} of them compared under an assumption alone" if placed else "")
         + "."
     )
     return chart

@@ -7,9 +7,7 @@ from matplotlib.patches import Patch
 from matplotlib.transforms import blended_transform_factory
 
 from .grades import _key
-from .theme import ACCENT, BAND, BLUE, HAIR, INK, INK2, RULE, Chart, drawn, empty, panel, rows_of, signed
-
-NAME = 28  # characters of an id that are shown in front of a row
+from .theme import ACCENT, BAND, BLUE, HAIR, INK, INK2, RULE, Chart, drawn, empty, panel, rows_of, short, signed
 
 
 @drawn
@@ -102,7 +100,7 @@ def drift(moves: pd.DataFrame, *, most: int = 12, width: float = 7.2) -> Chart:
         for side in ("left", "bottom"):
             ax.spines[side].set_visible(False)
         words = row.signal or f"{signed(row.change)}" if np.isfinite(row.change) else "not compared now"
-        ax.text(0, 1.04, _short(row.rater_id, 14), transform=ax.transAxes, weight="bold", fontsize=9)
+        ax.text(0, 1.04, short(row.rater_id, 14), transform=ax.transAxes, weight="bold", fontsize=9)
         ax.text(
             1, 1.04, words, transform=ax.transAxes, ha="right", fontsize=8.5,
             color=ACCENT if moved else INK2, weight="bold" if moved else "normal",
@@ -165,13 +163,9 @@ def link_range(table: pd.DataFrame, *, most: int = 30, width: float = 7.2) -> Ch
     return chart
 
 
-def _short(text: str, most: int = NAME) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
-
-
 def _rows(names: pd.Series, width: float, *, right: float, more: bool, key: bool):
     """A chart of one line a name, the names in front; its axes and a transform of page x and row y."""
-    shown = [_short(str(name)) for name in names]
+    shown = [short(str(name)) for name in names]
     lines = len(shown) + more
     step = min(0.34, max(0.22, 1.5 / lines))
     left = max(0.62, 0.1 + 0.075 * max(len(name) for name in shown))

@@ -124,6 +124,14 @@ def drawn(function):
     return draw
 
 
+ENLARGED = 1.05  # a chart's width on a page over its own: its text is drawn in the page's size
+
+
+def short(name: str, most: int = 22) -> str:
+    """A name as it fits beside a chart."""
+    return name if len(name) <= most else name[: most - 1] + "…"
+
+
 class Chart(Figure):
     """A matplotlib figure that knows its description and shows itself as inline SVG.
 
@@ -146,10 +154,10 @@ class Chart(Figure):
         return inline(out.getvalue(), title, alt or self.description, width)
 
     def _repr_html_(self) -> str:
-        return f'<div style="max-width:{self.get_figwidth() * 1.3:.1f}in">{self.svg()}</div>'
+        return f'<div style="max-width:{self.get_figwidth() * ENLARGED:.1f}in">{self.svg()}</div>'
 
 
-def _short(tag: re.Match) -> str:
+def _rounded(tag: re.Match) -> str:
     """A tag with its numbers at two decimals; the + 0 makes a minus zero plain."""
     return re.sub(
         r"(?<![\w.])-?\d+\.\d{3,}(?=[ \",)])", lambda number: f"{round(float(number.group()), 2) + 0:.2f}", tag.group()
@@ -169,7 +177,7 @@ def inline(svg: str, title: str, alt: str, width: str = "") -> Markup:
     body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", body, flags=re.S)
     body = re.sub(r"<!--.*?-->\s*", "", body, flags=re.S)
     body = re.sub(r'<g id="[^"]*"', "<g", body)
-    body = re.sub(r"<[^>]*>", _short, body)
+    body = re.sub(r"<[^>]*>", _rounded, body)
     ids = {old: str(order) for order, old in enumerate(re.findall(r'\bid="([^"]*)"', body))}
     body = re.sub(r'(\bid="|url\(#|href="#)([^")]*)', lambda found: found.group(1) + ids[found.group(2)], body)
     name = "f" + sha256((alt + body).encode()).hexdigest()[:10]

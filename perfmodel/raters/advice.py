@@ -29,9 +29,14 @@ def double_ratings(model, n: int) -> pd.DataFrame:
 
 
 def _mean_variance(model) -> float:
-    """Mean variance of severities, what is not identified counting with the variance of raters."""
-    known = model.severity_variance
-    return float(np.where(np.isnan(known), _prior(model), known).mean())
+    """Mean variance of severities against the largest group's, each group's own mean known only as raters spread.
+
+    What is not identified counts with the variance of raters.
+    """
+    known, prior = model.severity_variance, _prior(model)
+    size = np.bincount(model.groups[model.identified], minlength=int(model.groups.max(initial=0)) + 1)
+    apart = np.where(model.groups > 0, prior / np.maximum(size[model.groups], 1), 0.0)
+    return float(np.where(np.isnan(known), prior, known + apart).mean())
 
 
 def _prior(model) -> float:
@@ -63,13 +68,31 @@ def _links(model):
     best = main[np.argmin(variance[main])]
     candidates = np.unique(table.loc[table["r"].eq(best), "e"])
     prior, n = _prior(model), len(model.rater_ids)
+    closed = _closed(model)
     for number, group in enumerate(groups[1:]):
         members = np.flatnonzero(model.component == group)
         rater = members[np.argmax(counts[members])]
+        free = candidates[~closed[rater, candidates]]
+        if not len(free):
+            continue
         before = prior / len(members)
         noise = variance[best] + 2 * _noise(model)
         after = before * noise / (before + noise)
-        yield int(rater), int(candidates[number % len(candidates)]), float((before - after) * len(members) / n)
+        yield int(rater), int(free[number % len(free)]), float((before - after) * len(members) / n)
+
+
+def _closed(model) -> np.ndarray:
+    """Pairs (raters, employees) never asked for: oneself, and whoever rates the rater (a superior, as a rule)."""
+    employee = pd.Index(model.employee_ids).get_indexer(model.rater_ids)  # raters as employees
+    closed = np.zeros((len(model.rater_ids), len(model.employee_ids)), bool)
+    own = np.flatnonzero(employee >= 0)
+    closed[own, employee[own]] = True
+    rater_of = pd.Index(model.rater_ids).get_indexer(model.employee_ids)  # employees as raters
+    pairs = model.table.drop_duplicates(["r", "e"])
+    rated_rater, superior = rater_of[pairs["e"]], employee[pairs["r"]]
+    both = (rated_rater >= 0) & (superior >= 0)
+    closed[rated_rater[both], superior[both]] = True
+    return closed
 
 
 def _most_telling(model, n: int):
@@ -77,16 +100,14 @@ def _most_telling(model, n: int):
     e = model.best
     raters, employees = model.raters_in, model.employees_in
     keep = model.identified[raters]
-    covariance = e.joint()
+    covariance = e.joint(model.team_of, model.design.mean(axis=0))
     r, m = len(raters), len(employees)
     centre = model.centred(np.eye(r))[:, raters].T
     rated = np.zeros((r, m), bool)
     pairs = model.rows.drop_duplicates(["r", "e"])
     rated[np.searchsorted(raters, pairs["r"]), np.searchsorted(employees, pairs["e"])] = True
     same = model.component[raters][:, None] == model.employee_component[employees]
-    closed = rated | ~same | ~keep[:, None]
-    # Nobody's subordinate rates their superior, nor anybody themselves.
-    closed |= model.rater_ids[raters][:, None] == model.employee_ids[employees]
+    closed = rated | ~same | ~keep[:, None] | _closed(model)[np.ix_(raters, employees)]
     noise, asked = _noise(model), np.zeros(r, int)
     for _ in range(n):
         centred = centre @ covariance[:r]

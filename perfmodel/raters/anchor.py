@@ -5,6 +5,7 @@ import pandas as pd
 
 from .model import Model, fitted
 
+COLUMNS = ["estimate", "se", "lower", "upper", "p", "teams"]
 TELLING = 0.05  # p under which the link's own assumption is said to be contradicted
 
 
@@ -46,28 +47,34 @@ def examined(model: Model, coded, anchor: np.ndarray, team, level: float) -> tup
     -------
     slopes : DataFrame
         Index ``used, within, between, difference``: ``estimate, se, lower, upper`` (rating points by one standard
-        deviation of the KPI), ``p`` of the difference.
+        deviation of the KPI), ``p`` of the difference, ``teams`` with a figure. Empty where the KPI does not vary
+        inside teams, or not between them, so that the two cannot be held against each other.
     severities : DataFrame
         Index rater_id: ``low, used, high``: severity with the slope between teams at the ends of its interval, and
         as used.
     """
     from scipy.special import stdtr, stdtrit
 
-    within, between = split(anchor, teams_of(coded, team))
-    both = np.column_stack([within, between])
-    free = fitted(coded, model.role_weights, link="kpi", team=team, anchor=both)
-    if free.best is None or model.best is None or len(free.best.fixed) < 3:
-        return pd.DataFrame(columns=["estimate", "se", "lower", "upper", "p"]), pd.DataFrame()
-    slope, error = free.best.fixed[-2:], free.best.fixed_covariance[-2:, -2:]
+    team_of = teams_of(coded, team)
+    within, between = split(anchor, team_of)
+    nothing = pd.DataFrame(columns=COLUMNS), pd.DataFrame(columns=["low", "used", "high"])
+    free = fitted(coded, model.role_weights, link="kpi", team=team, anchor=np.column_stack([within, between]))
+    if free.best is None or model.best is None or not model.identified.any() or not free.identified.any():
+        return nothing
+    if (free.anchor_at < 0).any() or (model.anchor_at < 0).any():
+        return nothing  # the KPI does not vary inside teams, or not between them, beside items and roles
+    at = free.anchor_at
+    slope, error = free.best.fixed[at], free.best.fixed_covariance[np.ix_(at, at)]
     apart = np.array([-1.0, 1.0])
-    teams = len(np.unique(between[~np.isnan(between)]))
+    teams = len(np.unique(team_of[~np.isnan(between)]))
     degrees = max(teams - 2, 1)
-    estimate = np.array([model.best.fixed[-1], *slope, apart @ slope])
-    se = np.sqrt([model.best.fixed_covariance[-1, -1], error[0, 0], error[1, 1], apart @ error @ apart])
+    used = model.anchor_at[0]
+    estimate = np.array([model.best.fixed[used], *slope, apart @ slope])
+    se = np.sqrt([model.best.fixed_covariance[used, used], error[0, 0], error[1, 1], apart @ error @ apart])
     reach = stdtrit(degrees, (1 + level) / 2) * se
     p = np.array([np.nan, np.nan, np.nan, 2 * stdtr(degrees, -abs(estimate[3] / se[3])) if se[3] > 0 else np.nan])
     slopes = pd.DataFrame(
-        {"estimate": estimate, "se": se, "lower": estimate - reach, "upper": estimate + reach, "p": p},
+        {"estimate": estimate, "se": se, "lower": estimate - reach, "upper": estimate + reach, "p": p, "teams": teams},
         index=pd.Index(["used", "within", "between", "difference"], name="slope"),
     )
     ends = {
@@ -81,8 +88,13 @@ def examined(model: Model, coded, anchor: np.ndarray, team, level: float) -> tup
     return slopes, severities
 
 
-def sentence(slopes: pd.DataFrame, teams: int) -> str:
+def sentence(slopes: pd.DataFrame) -> str:
     """What the comparison of slopes says of the link, in words."""
+    if slopes.empty:
+        return (
+            "The KPI does not differ both inside teams and between them, so nothing in the ratings examines the "
+            "assumption; do not adjust by it unless it is known to hold."
+        )
     apart = slopes.loc["difference"]
     if apart["p"] < TELLING:
         return (
@@ -93,5 +105,5 @@ def sentence(slopes: pd.DataFrame, teams: int) -> str:
     return (
         f"The KPI explains teams (slope {slopes.loc['between', 'estimate']:.2f}, {slopes.loc['between', 'lower']:.2f} "
         f"to {slopes.loc['between', 'upper']:.2f}) and people ({slopes.loc['within', 'estimate']:.2f}) alike as far "
-        f"as {teams} teams can show; that proves nothing, so severities are shown over that interval too."
+        f"as {int(apart['teams'])} teams can show; that proves nothing, so severities are shown over that interval too."
     )

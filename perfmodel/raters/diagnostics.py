@@ -5,37 +5,67 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from ..errors import DataError
 from .model import Model
 
 NO_DRIFT = "drift: needs earlier quarters"
 SIMULATED = 64  # sets of ratings made by the fitted model, against which consistency is held
 ALLOWANCE, LIMIT = 0.5, 4.0  # of the CUSUM, in standard errors
+TOLD = 0.1  # share of a severity that comes from the ratings, under which it is not compared with other quarters
 LEAST = 5  # people of a group whom others rate too, under which nothing of a protected attribute is shown
+
+
+def beside_others(model: Model) -> pd.DataFrame:
+    """Each rater's view of each person beside the other raters' view of the same person.
+
+    One row a rater and employee who has another rater: ``r, e``, ``value`` (mean rating less items, role and the
+    rater's severity, that is, employee + halo + residual), ``noise`` (variance of its halo and residual), ``others``
+    (the other raters' values, each weighing by its precision) and ``others_noise``.
+    """
+    assert model.best is not None
+    best = model.best
+    cells = model.residuals.groupby(["r", "e"])["rest"].agg(["mean", "size"]).reset_index()
+    cells["value"] = cells["mean"] + model.employee_effects[cells["e"]]
+    cells["noise"] = best.residual * (best.theta.get("halo", 0.0) ** 2 + 1 / cells["size"])
+    weight = 1 / cells["noise"]
+    rest = weight.groupby(cells["e"]).transform("sum") - weight
+    total = (weight * cells["value"]).groupby(cells["e"]).transform("sum") - weight * cells["value"]
+    some = cells.groupby("e")["r"].transform("size") > 1
+    cells = cells.assign(others=total / rest.where(some), others_noise=1 / rest.where(some))
+    return cells.loc[some, ["r", "e", "value", "noise", "others", "others_noise"]].reset_index(drop=True)
 
 
 def scale_use(model: Model, enough: np.ndarray) -> np.ndarray:
     """Discrimination of each rater (1: as the others; under 1: keeps nearer the middle); empty where not ``enough``.
 
-    1 + the slope of what severity leaves over on the merit expected from everybody's ratings, against the raters'
-    mean slope, shrunk by the share of its variance that is not error.
+    The slope of the rater's view of people on what is expected of them from the *other* raters alone (a rater's own
+    ratings would make a slope by themselves), over the raters' mean slope, shrunk by the share of its variance that
+    is not error. Only people whom others rate too count.
     """
-    n = len(model.rater_ids)
-    if not model.identified.any() or model.best is None:
+    n, best = len(model.rater_ids), model.best
+    if not model.identified.any() or best is None:
         return np.full(n, np.nan)
-    # Ratings of one person share a halo, so what scatters about a slope are the means of persons.
-    cells = model.residuals.groupby(["r", "e"]).agg(n=("rest", "size"), merit=("merit", "mean"), rest=("rest", "mean"))
-    r, count = cells.index.get_level_values("r").to_numpy(), cells["n"].to_numpy()
-    mean = np.bincount(r, count * cells["merit"], n) / np.maximum(np.bincount(r, count, n), 1)
-    merit = cells["merit"].to_numpy() - mean[r]
-    sxx, sxy = np.bincount(r, count * merit**2, n), np.bincount(r, count * merit * cells["rest"], n)
-    fine = model.identified & enough & (sxx > 1e-9) & (np.bincount(r, minlength=n) > 2)
+    cells = beside_others(model)
+    spread = best.residual * best.theta["employee"] ** 2
+    place = np.searchsorted(model.employees_in, cells["e"])
+    team = best.team[model.team_of][place] if len(model.team_of) else 0.0
+    # Best prediction from the others: their mean, drawn to the team's by what they do not agree on.
+    drawn = np.divide(spread, spread + cells["others_noise"]) if spread > 0 else np.zeros(len(cells))
+    merit = (team + drawn * (cells["others"] - team)).to_numpy(float) if len(cells) else np.zeros(0)
+    r, y = cells["r"].to_numpy(int), cells["value"].to_numpy(float)
+    count = np.bincount(r, minlength=n)
+    x_mean, y_mean = (np.bincount(r, v, n) / np.maximum(count, 1) for v in (merit, y))
+    x, y = merit - x_mean[r], y - y_mean[r]
+    sxx, sxy = np.bincount(r, x**2, n), np.bincount(r, x * y, n)
+    fine = model.identified & enough & (sxx > 1e-9) & (count > 2)
     if not fine.any():
         return np.full(n, np.nan)
     slope = np.where(fine, sxy / np.where(fine, sxx, 1.0), 0.0)
-    left = np.bincount(r, count * (cells["rest"] - slope[r] * merit) ** 2, n)[fine].sum()
-    scatter = left / np.maximum((np.bincount(r, minlength=n) - 2)[fine].sum(), 1)
+    left = np.bincount(r, (y - slope[r] * x) ** 2, n)[fine].sum()
+    scatter = left / np.maximum((count - 2)[fine].sum(), 1)
     noise = np.where(fine, scatter / np.where(fine, sxx, 1.0), 0.0)
-    slope = np.where(fine, slope - sxy[fine].sum() / sxx[fine].sum(), 0.0)
+    usual = sxy[fine].sum() / sxx[fine].sum()
+    slope = np.where(fine, slope - usual, 0.0)
     between = max(float(np.mean(slope[fine] ** 2 - noise[fine])), 0.0)
     slope *= between / np.maximum(between + noise, 1e-300)
     return np.where(fine, 1 + slope, np.nan)
@@ -127,25 +157,30 @@ def separation(model: Model) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names).set_index("facet")
 
 
-def drift(quarters: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def drift(quarters: Mapping[str, pd.DataFrame], spread: Mapping[str, float]) -> pd.DataFrame:
     """Severity of each rater from quarter to quarter, and whether it moved more than its errors allow.
 
     ``quarters``: table of raters (index rater_id; ``severity, se``) by quarter, oldest first. Severities of two
-    quarters are compared over the raters known in both, because each is relative to its own quarter's raters. The
-    estimates are shrunk, so a change is shown smaller than it is: silence proves nothing.
+    quarters are compared over the raters known in both, because each is relative to its own quarter's raters.
+    Estimates are shrunk, more so where a rater rated little, so a rater who merely rates more would seem to move:
+    each is first taken back to what the ratings alone say, s / k with error se^2 / k, k = 1 - se^2 / variance of
+    raters (``spread`` by quarter, rating points squared). A quarter without it, or a severity of which the ratings say
+    next to nothing (k under a tenth), is not compared.
 
     Returns
     -------
     DataFrame
-        ``rater_id, quarter, severity, se, change`` (rating points, against the mean of the earlier quarters, each
-        weighing by its precision), ``z, high, low`` (CUSUMs of z upward and downward, allowance 0.5; Page 1954,
-        Biometrika 41), ``signal`` ("severer" or "more lenient" where a CUSUM passes 4).
+        ``rater_id, quarter, severity, se`` (as estimated), ``change`` (rating points, not shrunk, against the mean of
+        the earlier quarters, each weighing by its precision), ``z, high, low`` (CUSUMs of z upward and downward,
+        allowance 0.5; Page 1954, Biometrika 41), ``signal`` ("severer" or "more lenient" where a CUSUM passes 4).
     """
     rows = []
     past: dict[str, tuple[float, float]] = {}
     sums: dict[str, tuple[float, float]] = {}
     for quarter, table in quarters.items():
-        known = table[table["severity"].notna() & (table["se"] > 0)]
+        told = 1 - table["se"] ** 2 / spread.get(quarter, np.nan)
+        known = table[table["severity"].notna() & (table["se"] > 0) & (told > TOLD)]
+        known = known.assign(severity=known["severity"] / told, se=known["se"] / np.sqrt(told))
         both = [rater for rater in known.index if rater in past]
         shift = float(known.loc[both, "severity"].mean() - np.mean([past[i][0] for i in both])) if both else 0.0
         for rater, severity, se in zip(known.index, known["severity"], known["se"], strict=True):
@@ -162,7 +197,8 @@ def drift(quarters: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
                 past[rater] = (value, 1 / se**2)
             sums[rater] = high, low
             signal = "severer" if high > LIMIT else "more lenient" if low > LIMIT else ""
-            rows.append((rater, quarter, severity, se, change, z, high, low, signal))
+            shown = table.loc[rater, ["severity", "se"]]
+            rows.append((rater, quarter, *shown, change, z, high, low, signal))
     names = ["rater_id", "quarter", "severity", "se", "change", "z", "high", "low", "signal"]
     return pd.DataFrame(rows, columns=names).sort_values(["rater_id", "quarter"], kind="stable", ignore_index=True)
 
@@ -181,8 +217,8 @@ def with_drift(raters: pd.DataFrame, moves: pd.DataFrame, quarter: str) -> pd.Da
 def group_differences(model: Model, groups: pd.DataFrame, least: int = LEAST) -> pd.DataFrame:
     """Whether a rater's severity differs between groups of people: for HR and legal alone.
 
-    ``groups``: ``employee_id, attribute, value``. Only people with several raters tell: what a rater leaves over on
-    them, against the other raters' view of the same people. Each rater's gap is held against the gap of all raters
+    ``groups``: ``employee_id, attribute, value``. Only people with several raters tell: the rater's view of them
+    against the other raters' view of the same people. Each rater's gap is held against the gap of all raters
     and shrunk by the share of the gaps' variance that is not error; false discovery rates (Benjamini and Hochberg
     1995) go over all rows. The largest group of an attribute is the reference. Under ``least`` people: not shown.
 
@@ -191,25 +227,32 @@ def group_differences(model: Model, groups: pd.DataFrame, least: int = LEAST) ->
     DataFrame
         ``rater_id, attribute, group, reference, n_group, n_reference, difference`` (rating points; positive: severer
         on the group than the others are), ``se, shrunk, p, q, reason``.
+
+    Raises
+    ------
+    DataError
+        If a column is absent, a cell is empty, or somebody stands twice under one attribute.
     """
     from scipy.special import ndtr
     from scipy.stats import false_discovery_control
 
     names = "rater_id attribute group reference n_group n_reference difference se shrunk p q reason".split()
+    groups = _members(groups)
     if not model.identified.any() or model.best is None or groups.empty:
         return pd.DataFrame(columns=names)
-    rows = model.residuals
-    cells = rows.groupby(["r", "e"])["rest"].agg(["mean", "size"]).reset_index()
-    cells = cells[cells.groupby("e")["r"].transform("size") > 1]
-    noise = model.best.residual * (model.best.theta.get("halo", 0.0) ** 2 + 1 / cells["size"])
-    cells = cells.assign(noise=noise, employee_id=model.employee_ids[cells["e"]])
+    cells = beside_others(model)
+    cells = cells.assign(
+        rest=cells["value"] - cells["others"],
+        noise=cells["noise"] + cells["others_noise"],
+        employee_id=model.employee_ids[cells["e"]],
+    )
     found = []
     for attribute, members in groups.groupby("attribute"):
-        joined = cells.merge(members[["employee_id", "value"]], on="employee_id")
+        joined = cells.merge(members[["employee_id", "value"]].rename(columns={"value": "group"}), on="employee_id")
         if joined.empty:
             continue
-        reference = joined.drop_duplicates("employee_id")["value"].value_counts().sort_index(kind="stable").idxmax()
-        for group in sorted(set(joined["value"]) - {reference}):
+        reference = joined.drop_duplicates("employee_id")["group"].value_counts().sort_index(kind="stable").idxmax()
+        for group in sorted(set(joined["group"]) - {reference}):
             found.append(_gaps(model, joined, str(attribute), group, reference, least))
     table = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=names)
     if len(table):
@@ -222,13 +265,31 @@ def group_differences(model: Model, groups: pd.DataFrame, least: int = LEAST) ->
     return table.reindex(columns=names)
 
 
+def _members(groups: pd.DataFrame) -> pd.DataFrame:
+    """Who belongs to which group, as text, each person once for each attribute."""
+    columns = ["employee_id", "attribute", "value"]
+    if absent := [c for c in columns if c not in groups]:
+        raise DataError(f"The groups have no column {', '.join(absent)}; give {', '.join(columns)}.")
+    if groups[columns].isna().any(axis=None):
+        raise DataError("A group is named without employee, attribute or value; leave such a row out.")
+    rows = groups[columns].astype(str)
+    twice = rows.duplicated(["employee_id", "attribute"])
+    if twice.any():
+        who = rows.loc[twice].iloc[0]
+        raise DataError(
+            f"{who['employee_id']} stands twice under the attribute {who['attribute']}: people would be counted twice, "
+            "and few could pass for many. Keep one row."
+        )
+    return rows
+
+
 def _gaps(model: Model, joined: pd.DataFrame, attribute: str, group, reference, least: int) -> pd.DataFrame:
     """The gap of each rater between one group and the reference, less that of all raters."""
     sides = {}
     for side, value in (("group", group), ("reference", reference)):
-        own = joined[joined["value"].eq(value)].groupby("r")
+        own = joined[joined["group"].eq(value)].groupby("r")
         variance = own["noise"].sum() / own.size() ** 2
-        sides[side] = pd.DataFrame({"n": own.size(), "mean": own["mean"].mean(), "v": variance})
+        sides[side] = pd.DataFrame({"n": own.size(), "mean": own["rest"].mean(), "v": variance})
     both = sides["group"].add_suffix("_g").join(sides["reference"].add_suffix("_r"), how="outer")
     n_group, n_reference = both["n_g"].fillna(0).astype(int), both["n_r"].fillna(0).astype(int)
     enough = (n_group >= least) & (n_reference >= least)

@@ -20,6 +20,7 @@ FACETS = ("employee", "rater", "kpi")
 SIGNS = {"employee": 1.0, "rater": -1.0, "kpi": -1.0}
 GROUPS = {"common": None, "by_kpi": "kpi", "by_rater": "rater"}
 EXTREME = 0.3  # score points by which a lowest or highest score is moved to have a finite measure
+BEYOND = 40.0  # logits: where a step stands that nobody in the estimate tells of
 CLOSE, STEPS = 1e-7, 3000  # score points between observed and expected at which the search ends
 BIAS = (
     "Joint maximum likelihood estimates lie too far out: by about L / (L - 1) where a parameter rests on L ratings "
@@ -280,10 +281,11 @@ def _thresholds(data: _Data, at: _Estimates, rows: np.ndarray, x: np.ndarray) ->
         used = (counts > 0) & (counts < len(here))
         step = np.zeros(k)
         step[used] = np.linalg.lstsq(spread[np.ix_(used, used)], rest[used], rcond=1e-10)[0]
-        step -= step.mean()
         worst = max(worst, float(np.abs(rest[used] - rest[used].mean()).max()) if used.any() else 0.0)
         at.tau[g] = at.tau[g] + np.clip(step, -1, 1)
-        at.tau[g] -= at.tau[g].mean()
+        at.tau[g][used] -= at.tau[g][used].mean() if used.any() else 0.0
+        # A step that only people outside the estimate reached, or that all inside passed, has no place.
+        at.tau[g][counts == 0], at.tau[g][counts == len(here)] = BEYOND, -BEYOND
     return worst
 
 
@@ -324,16 +326,23 @@ def _tables(data: _Data, at: _Estimates) -> FacetsFit:
             else ""
             for e, c in zip(at.extreme[facet].tolist(), count, strict=True)
         ]  # fmt: skip
+        lost = np.abs(at.measure[facet]) > BEYOND / 2
+        reason = [
+            "at a step that nobody else reached: no measure" if out else why
+            for out, why in zip(lost, reason, strict=True)
+        ]
+        se = np.where(lost, np.nan, se)
         tables[facet] = pd.DataFrame(
             {
-                "measure": np.where(count > 0, at.measure[facet], np.nan), "se": se, "infit": infit, "outfit": outfit,
+                "measure": np.where((count > 0) & ~lost, at.measure[facet], np.nan), "se": se,
+                "infit": infit, "outfit": outfit,
                 "n": np.bincount(code, minlength=n), "reason": reason,
             },
             index=pd.Index(data.ids[facet], name=f"{facet}_id" if facet != "kpi" else "kpi"),
         )  # fmt: skip
     tables["rater"].insert(1, "expected", _expected(data, at, tables["employee"]))
     steps = [
-        (name, value, tau, int((data.x[data.group == g] == k + 1).sum()))
+        (name, value, tau if abs(tau) < BEYOND else np.nan, int((data.x[data.group == g] == k + 1).sum()))
         for g, name in enumerate(data.groups)
         for k, (value, tau) in enumerate(zip(data.values[g][1:], at.tau[g], strict=True))
     ]

@@ -18,7 +18,13 @@ from .uncertainty import over_variances, quantiles
 NOTHING = (
     "no rating that tells anything of severity: all are self ratings, of the whole person, or made after another's"
 )
-HALO_PAIRS = 5  # employees with several raters, and cells with several ratings, that halo needs
+HALO_PAIRS = 5  # cells with several ratings that halo needs
+EXACT = 1e-7  # share of the ratings' variance: a smaller residual is none
+EQUAL = "all ratings that could tell are equal: they say nothing of severity, nor of their own error"
+NO_REST = "raters and employees reproduce every rating without a rest, so nothing tells how far a rating may be off"
+UNUSED = (
+    "no rating here tells of severity: made after seeing another's, of the whole person, or of people without a figure"
+)
 ONE_EACH = (
     "not told apart from the employee: nobody has several raters, so what one rater alone sees in a person counts as "
     "the person's; standard errors hold what supervisors usually disagree by"
@@ -48,6 +54,7 @@ class Model:
     rows: pd.DataFrame  # ratings that entered, and their fixed effects
     design: np.ndarray
     team_of: np.ndarray  # team of each employee that entered; none fitted: empty
+    anchor_at: np.ndarray  # where each column of the anchor stands among the fixed effects; -1: told by the others
     reason: dict[str, str]
 
     @property
@@ -60,7 +67,7 @@ class Model:
         """Effects over the variances that the ratings allow, with their weights."""
         if self.best is None or self.system is None:
             return []
-        if "rater" in self.reason or self.best.theta["rater"] == 0 == self.best.theta["employee"]:
+        if "rater" in self.reason:
             return [(1.0, self.best)]
         return over_variances(self.system, self.best)
 
@@ -168,16 +175,19 @@ class Model:
         """Effect of each employee, team included; 0 for those who did not enter."""
         out = np.zeros(len(self.employee_ids))
         if self.best is not None:
-            team = self.best.team[self.team_of] if len(self.team_of) else 0.0
-            out[self.employees_in] = self.best.employee + team
+            out[self.employees_in] = self._person(self.best)
         return out
+
+    def _person(self, e: Effects) -> np.ndarray:
+        """Effect of each employee that entered, the team's included."""
+        return e.employee + (e.team[self.team_of] if len(self.team_of) else 0.0)
 
     @cached_property
     def employee_variance(self) -> np.ndarray:
         out = np.full(len(self.employee_ids), np.nan)
         if self.best is not None and self.identified.any():
-            parts = [(w, e.variance("employee"), e.employee) for w, e in self.effects]
-            out[self.employees_in] = sum(w * (v + (m - self.best.employee) ** 2) for w, v, m in parts)
+            parts = [(w, e.person_variance(self.team_of), self._person(e)) for w, e in self.effects]
+            out[self.employees_in] = sum(w * (v + (m - self._person(self.best)) ** 2) for w, v, m in parts)
         return out
 
     @cached_property
@@ -189,6 +199,13 @@ class Model:
         merit = self.design @ self.best.fixed + self.employee_effects[self.rows["e"]]
         rest = self.rows["rating"] - merit - rater[self.rows["r"]]
         return self.rows.assign(merit=merit, rest=rest)[self.identified[self.rows["r"]]]
+
+    @cached_property
+    def alone(self) -> np.ndarray:
+        """Why each rater is left alone; "" for those who are compared."""
+        says = np.bincount(self.table["r"], self.table["used"], len(self.rater_ids)) > 0
+        why = np.where(says, self.reason.get("rater", UNLINKED), UNUSED).astype(object)
+        return np.where(self.identified, "", why)
 
     # Adjusted ratings -------------------------------------------------------------------------------------------
 
@@ -205,7 +222,10 @@ class Model:
         table = combined(rows).rename(columns={"rating": "rating_raw"})
         table["rating_adjusted"] = combined(rows.assign(given=given), "given")["rating"]
         alone = np.bincount(rows["item"], ~known, len(table)) > 0
-        table["reason"] = np.where(alone, f"left alone: {UNLINKED}", "")
+        first = rows[~known].drop_duplicates("item")
+        why = np.full(len(table), "", dtype=object)
+        why[first["item"]] = self.alone[first["r"]]
+        table["reason"] = np.where(alone, "left alone: " + why, "")
         if self.link:
             rests = np.bincount(rows["item"], self.rests[rows["r"]], len(table)) > 0
             table["reason"] = np.where(rests & ~alone, ASSUMPTIONS[self.link], table["reason"])
@@ -296,17 +316,19 @@ def fitted(
     reason: dict[str, str] = {}
     if rows.empty:
         reason |= {"rater": NOTHING, "team": NOTHING, "halo": NOTHING}
-        system, best, design, team_of = None, None, np.zeros((0, 0)), np.zeros(0, int)
+        system, best, design, team_of, anchor_at = None, None, np.zeros((0, 0)), np.zeros(0, int), np.zeros(0, int)
     else:
         if offset is not None:
             rows["rating"] = rows["rating"] - offset[rows["e"]]
-        system, design, team_of = _system(rows, coded, team, anchor, link, identified.any(), reason)
+        system, design, team_of, anchor_at = _system(rows, coded, team, anchor, link, identified.any(), reason)
         best = system.fit() if "rater" not in reason else system.solve(np.zeros(len(system.names)))
+        if "rater" not in reason and best.residual <= EXACT * np.var(rows["rating"]):
+            reason["rater"] = NO_REST
     raters_in, employees_in = np.unique(rows["r"]).astype(int), np.unique(rows["e"]).astype(int)
     identified = identified & np.isin(np.arange(raters), raters_in) & ("rater" not in reason)
     return Model(
         table, dict(role_weights), coded.rater_ids, coded.employee_ids, group, of_employee, identified, link,
-        rests & identified, raters_in, employees_in, system, best, rows, design, team_of, reason,
+        rests & identified, raters_in, employees_in, system, best, rows, design, team_of, anchor_at, reason,
     )  # fmt: skip
 
 
@@ -320,9 +342,11 @@ def _system(rows, coded: RatingTable, team, anchor, link, compared: bool, reason
         columns += [(code == level).astype(float) for level in range(1, len(names))]
     if anchor is not None:
         columns += list(anchor[rows["e"].to_numpy()].T)
-    design = full_rank(np.column_stack(columns)) if len(columns) > 1 else np.ones((len(rows), 1))
-    if len(rows) <= design.shape[1]:
-        design = design[:, : max(len(rows) - 1, 1)]
+    kept = full_rank(np.column_stack(columns))[: max(len(rows) - 1, 1)]
+    design = np.column_stack([columns[j] for j in kept])
+    place = {j: i for i, j in enumerate(kept)}
+    width = 0 if anchor is None else anchor.shape[1]
+    anchor_at = np.array([place.get(j, -1) for j in range(len(columns) - width, len(columns))], dtype=int)
 
     codes, team_of = None, np.zeros(0, int)
     if link == "equal_teams":
@@ -343,15 +367,15 @@ def _system(rows, coded: RatingTable, team, anchor, link, compared: bool, reason
     cell, size = np.unique(e.astype(np.int64) * len(raters) + r, return_counts=True)
     raters_of = np.bincount(cell // len(raters))
     several = int((size > 1).sum())
-    halo = bool(several >= HALO_PAIRS and (raters_of > 1).sum() >= HALO_PAIRS and len(raters) > 1)
+    # One person with two raters is enough: what is not known of the variance then widens the intervals. Halo left
+    # out would go into the employees' variance, and make ratings look surer than they are.
+    halo = bool(several >= HALO_PAIRS and raters_of.max() > 1)
     if not halo:
-        reason["halo"] = (
-            "part of the residual: each rater gave each person one rating"
-            if several < HALO_PAIRS
-            else ONE_EACH
-            if raters_of.max() < 2
-            else "not told from the residual: too few employees with several ratings by each of several raters"
-        )
-    if len(raters) < 2 or len(employees) < 2 or len(rows) <= design.shape[1] + 2:
+        few = "part of the residual: raters gave each person one rating"
+        reason["halo"] = few if several < HALO_PAIRS else ONE_EACH
+    if np.ptp(rows["rating"]) == 0:
+        reason["rater"] = EQUAL
+    elif len(raters) < 2 or len(employees) < 2 or len(rows) <= design.shape[1] + 2:
         reason["rater"] = "too little to estimate anything: one rater, one employee, or hardly a rating"
-    return System(Ratings(rows["rating"].to_numpy(float), design, e, r, codes), halo), design, team_of
+    system = System(Ratings(rows["rating"].to_numpy(float), design, e, r, codes), halo)
+    return system, design, team_of, anchor_at

@@ -19,7 +19,7 @@ import numpy as np
 from .linear import Dense, Iterative, rows_of
 
 NAMES = ("employee", "rater", "team", "halo")
-LEAST, MOST = 1e-8, 2500.0  # bounds of a variance in units of the residual's; at the lower one it is nil
+LEAST, MOST = 1e-8, 1e7  # bounds of a variance in units of the residual's; at the lower one it is nil
 NEAR_NIL = 1e-4  # from which a step towards 0 goes there at once
 CLOSE = 1e-12  # squared distance to the optimum, in standard errors of the variances, that the last step may leave
 STEPS, HALVINGS = 100, 12
@@ -419,21 +419,50 @@ class Effects:
         weighted = _scaled(self.design, rows=self.w)
         return self.design.T @ weighted - self.part.T @ _scaled(self.part, rows=self.diagonal) + self._own()
 
-    def joint(self) -> np.ndarray:
-        """Covariance of prediction errors of all raters, then all employees: small data only."""
-        s, kept = self.system, self.inside.inverse
-        out = self.part.toarray()
-        lower = -out @ kept
-        within = np.diag(1 / self.diagonal) - lower @ out.T
-        whole = np.block([[kept[: s.q_in, : s.q_in], lower[:, : s.q_in].T], [lower[:, : s.q_in], within]])
-        scale = np.repeat([self.theta[s.inner], self.theta[s.outer]], [s.q_in, s.q_out])
-        whole *= self.residual * scale[:, None] * scale
-        order = np.arange(len(whole)) if s.kept_is_rater else np.r_[s.q_in : len(whole), : s.q_in]
-        return whole[np.ix_(order, order)]
+    def _rows(self, of: str, team_of: np.ndarray):
+        """Each level's effect in terms of what is kept and what is eliminated: two sparse matrices.
+
+        ``team_of``: team of each level, whose effect is added; empty for none.
+        """
+        from scipy.sparse import csr_array
+
+        s = self.system
+        n = s.q_in if of == s.inner else s.q_out
+        own = csr_array((np.full(n, self.theta[of]), (np.arange(n), np.arange(n))), shape=(n, n))
+        kept = csr_array((n, len(self.solution)))
+        if len(team_of):
+            at = (np.arange(n), s.q_in + team_of)
+            kept = csr_array((np.full(n, self.theta["team"]), at), shape=kept.shape)
+        if of == s.inner:
+            own.resize(n, kept.shape[1])
+            return csr_array(kept + own), csr_array((n, s.q_out))
+        return kept, own
+
+    def person_variance(self, team_of: np.ndarray) -> np.ndarray:
+        """Variance of the prediction error of each employee's effect with that of the team."""
+        from scipy.sparse import csr_array
+
+        kept, out = self._rows("employee", team_of)
+        through = self.inside.quadratic(csr_array(kept - out @ self.part))
+        return self.residual * (through + out.multiply(out) @ (1 / self.diagonal))
+
+    def joint(self, team_of: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Covariance of the errors of all raters' effects, then of what is expected of all employees: small data only.
+
+        Expected of an employee: own effect, team's, and the fixed effects at ``x``.
+        """
+        from scipy.sparse import csr_array, vstack
+
+        one, other = self._rows("rater", np.zeros(0, int)), self._rows("employee", team_of)
+        kept, out = (csr_array(vstack(pair)) for pair in zip(one, other, strict=True))
+        whole = (kept - out @ self.part).toarray()
+        whole[one[0].shape[0] :, self.system.random :] += x
+        own = out.multiply(1 / self.diagonal) @ out.T
+        return self.residual * (whole @ self.inside.inverse @ whole.T + own.toarray())
 
 
-def full_rank(columns: np.ndarray) -> np.ndarray:
-    """Those columns, from the left, that are no combination of the ones before; by Gram-Schmidt."""
+def full_rank(columns: np.ndarray) -> list[int]:
+    """Positions of the columns, from the left, that are no combination of the ones before; by Gram-Schmidt."""
     kept: list[int] = []
     basis: list[np.ndarray] = []
     for j, column in enumerate(columns.T):
@@ -443,4 +472,4 @@ def full_rank(columns: np.ndarray) -> np.ndarray:
         if np.linalg.norm(rest) > 1e-8 * max(float(np.linalg.norm(column)), 1.0):
             kept.append(j)
             basis.append(rest / np.linalg.norm(rest))
-    return columns[:, kept]
+    return kept

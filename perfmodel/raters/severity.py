@@ -11,9 +11,9 @@ from ..errors import DataError
 from . import anchor as anchors
 from . import diagnostics
 from .advice import double_ratings
-from .links import ASSUMPTIONS, UNLINKED, links_table
+from .links import ASSUMPTIONS, links_table
 from .model import Model, fitted
-from .table import SELF, VIGNETTE, RatingTable, checked
+from .table import SELF, VIGNETTE, RatingTable, by_id, checked
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +92,7 @@ class SeverityFit:
         verdict = np.select([table["lower"] > 0, table["upper"] < 0], ["severe", "lenient"], "not distinguishable")
         verdict = np.where(few, "too few ratings", verdict)
         table["verdict"] = np.where(known, verdict, "left alone")
-        says = [np.where(known, "", UNLINKED + "; ")]
+        says = [np.where(known, "", model.alone + "; ")]
         says.append(np.where(few & known, f"under {self.min_ratings} ratings: no verdict; ", ""))
         if self.link:
             says.append(np.where(model.rests, ASSUMPTIONS[self.link] + "; ", ""))
@@ -203,8 +203,10 @@ class SeverityFit:
     def rating_draws(self, n: int, seed: int | Sequence[int] = 1) -> np.ndarray:
         """What the combined adjusted ratings might have been: (n, len(adjusted_ratings)), rating points.
 
-        Error of severities (jointly), halo and residual about ``rating_adjusted``. NaN where a rater is left
-        alone: its severity is not identified, and nothing is drawn for what is not known.
+        Error of severities (jointly), halo and residual about ``rating_adjusted``. The error of a severity and the
+        halo and residual of the ratings it comes from are drawn apart although they offset one another in part, so
+        draws scatter a little too widely (about a tenth), never too little. NaN where a rater is left alone: its
+        severity is not identified, and nothing is drawn for what is not known.
         """
         return self.model.draws(n, seed)
 
@@ -250,12 +252,13 @@ class SeverityFit:
         if self.link:
             named = ASSUMPTIONS[self.link]
             said.append(f"{int(self.model.rests.sum())} of {len(rows)} severities rest on an assumption: {named}.")
-        if self.link == "kpi" and len(self.link_slopes):
-            said.append(anchors.sentence(self.link_slopes, len(np.unique(anchors.teams_of(self.coded, self.team)))))
+        if self.link == "kpi" and self.model.identified.any():
+            said.append(anchors.sentence(self.link_slopes))
         alone = rows.index[~linked]
         if len(alone):
             who = ", ".join(alone[:6]) + (" …" if len(alone) > 6 else "")
-            said.append(f"{len(alone)} of {len(rows)} raters left alone ({who}): no shared rater or ratee.")
+            why = list(dict.fromkeys(text.split(":")[0] for text in self.model.alone[~linked.to_numpy()]))
+            said.append(f"{len(alone)} of {len(rows)} raters left alone ({who}): {'; or '.join(why)}.")
         return said
 
 
@@ -330,16 +333,32 @@ def fit_severity(
             "link='kpi' and anchor go together: the KPI of each employee, and the name of the assumption under which "
             "it may compare raters."
         )
+    if not isinstance(ratings, pd.DataFrame):
+        raise DataError("Ratings are a DataFrame with rater_id, employee_id and rating, one row a rating.")
+    if not (isinstance(confidence, float) and 0 < confidence < 1):
+        raise DataError(f"A confidence lies between 0 and 1, such as 0.9, not at {confidence!r}.")
+    if scale is not None and not (len(scale) == 2 and np.isfinite(scale).all() and scale[0] < scale[1]):
+        raise DataError(f"A scale is two rising numbers, such as (1, 5), not {scale!r}.")
     coded = checked(ratings, scale, seen_counts=link == "seen", vignettes=link == "vignettes", overall=include_overall)
     if link == "vignettes" and not coded.rows["role"].eq(VIGNETTE).any():
         raise DataError(f"link='vignettes' needs ratings of the role {VIGNETTE}; there are none.")
     if role_weights is None:
         role_weights = {role: float(role not in (SELF, VIGNETTE)) for role in coded.rows["role"].unique()}
+    weights = {role: float(weight) for role, weight in role_weights.items()}
+    if wrong := [role for role, weight in weights.items() if not (np.isfinite(weight) and weight >= 0)]:
+        raise DataError(f"The weight of the role {wrong[0]} is {weights[wrong[0]]}; a weight is a number of 0 or more.")
+    roles = set(coded.rows["role"].unique())
+    if roles and not any(weights.get(role, 0) > 0 for role in roles) and not set(weights) & roles:
+        raise DataError(
+            f"No role of role_weights ({', '.join(weights)}) occurs among the ratings, whose roles are "
+            f"{', '.join(sorted(roles))}; correct a name."
+        )
+    team = by_id(team, "team", coded.employee_ids)
     values = None
     if anchor is not None:
-        values = anchors.by_employee(anchor, coded.employee_ids)
-        if np.isnan(values).all():
+        values = anchors.by_employee(by_id(anchor, "anchor", coded.employee_ids), coded.employee_ids)
+        if len(coded.rows) and np.isnan(values).all():
             raise DataError("The anchor names a differing figure for no employee who is rated; nothing can be linked.")
     columns = None if values is None else values[:, None]
-    model = fitted(coded, role_weights, link=link, team=team, anchor=columns)
+    model = fitted(coded, weights, link=link, team=team, anchor=columns)
     return SeverityFit(confidence, min_ratings, link, model, coded, values, team)

@@ -1,5 +1,6 @@
 """A table of ratings, checked and coded: what the model is built from."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,9 @@ import pandas as pd
 from ..errors import DataError
 from ..ratings import OVERALL
 
+FAR, HUGE = 1e5, 1e100  # size of a rating, in spans and in points, from which digits are lost
+# What `blind` may say, and whether the rating was made after seeing another's.
+SEEN = {"no": True, "false": True, "否": True, "n": True, "yes": False, "true": False, "是": False, "y": False}
 SELF, VIGNETTE = "self", "vignette"
 KEYS = ("rater_id", "employee_id", "scorecard", "kpi", "role")
 
@@ -46,7 +50,7 @@ def checked(
     for column in KEYS:
         codes[column], names[column] = _coded(table[column], column)
     rating = _numbers(table["rating"], scale)
-    seen = table["blind"].map({False: True, "no": True, "False": True}).astype("boolean").fillna(False).to_numpy(bool)
+    seen = _seen(table["blind"])
 
     order = np.lexsort([codes[column] for column in reversed(KEYS)])
     codes = {column: code[order] for column, code in codes.items()}
@@ -71,9 +75,40 @@ def checked(
     return RatingTable(rows, rater_ids, employee_ids)
 
 
+def by_id(values, what: str, employee_ids: np.ndarray) -> pd.Series | None:
+    """What is known of employees, by id as text. Refuses an id that repeats, and values for nobody who is rated."""
+    if values is None:
+        return None
+    if not isinstance(values, (pd.Series, Mapping)):
+        raise DataError(f"{what} is a Series or a mapping by employee_id, not {type(values).__name__}.")
+    known = pd.Series(values, dtype=None if isinstance(values, pd.Series) else object).dropna()
+    known.index = known.index.map(str)
+    if known.index.has_duplicates:
+        twice = known.index[known.index.duplicated()][0]
+        raise DataError(f"{what} names {twice} twice; which of the two holds cannot be guessed. Keep one.")
+    if len(employee_ids) and len(known) and not known.index.isin(employee_ids).any():
+        raise DataError(
+            f"{what} names nobody who is rated (it has {known.index[0]}, the ratings {employee_ids[0]}); give it by "
+            "employee_id."
+        )
+    return known
+
+
+def _seen(blind: pd.Series) -> np.ndarray:
+    """Whether each rating was made after seeing another's; not said counts as not."""
+    code, values = pd.factorize(blind)
+    words = [str(value).strip().lower() for value in values]
+    if odd := [value for value, word in zip(values, words, strict=True) if word and word not in SEEN]:
+        raise DataError(f"blind is {odd[0]!r} for a rating; write yes, or no for one made after another's.")
+    return np.array([*(SEEN.get(word, False) for word in words), False])[code]  # the last is for what is not said
+
+
 def _coded(column: pd.Series, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Codes in the order of the names as text, and the names."""
     code, unique = pd.factorize(column)
+    if name in ("rater_id", "employee_id"):
+        blank = np.array([not str(value).strip() for value in unique], dtype=bool)
+        code = np.where(blank[code], -1, code) if blank.any() else code
     if (empty := int((code < 0).sum())) > 0:
         raise DataError(f"{empty} ratings have no {name}: whose they are cannot be guessed.")
     text, place = np.unique(np.array([str(value) for value in unique], dtype=object), return_inverse=True)
@@ -81,12 +116,20 @@ def _coded(column: pd.Series, name: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _numbers(column: pd.Series, scale: tuple[float, float] | None) -> np.ndarray:
+    if column.dtype.kind in "bcmM":
+        raise DataError(f"Ratings are numbers, not {column.dtype}.")
     try:
         rating = column.to_numpy().astype(float)
     except (TypeError, ValueError):
         raise DataError("A rating is not a number. Leave a row out where no rating was given.") from None
     if not np.isfinite(rating).all():
         raise DataError("A rating is missing or infinite. Leave a row out where no rating was given.")
+    size, span = (float(np.abs(rating).max()), float(np.ptp(rating))) if len(rating) else (0.0, 0.0)
+    if size > HUGE or 0 < span < size / FAR:
+        raise DataError(
+            f"Ratings of up to {size:g} that differ by {span:g} cannot be told apart in sixteen digits; take a "
+            "constant off, or give them on their scale."
+        )
     if scale is not None and ((rating < scale[0]) | (rating > scale[1])).any():
         value = rating[(rating < scale[0]) | (rating > scale[1])][0]
         raise DataError(f"A rating of {value:g} lies outside the scale {scale[0]:g} to {scale[1]:g}.")

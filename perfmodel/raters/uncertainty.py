@@ -7,7 +7,7 @@ severities, and links alone tell it from the spread of teams, so intervals at th
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-from .reml import Effects, System
+from .reml import LEAST, MOST, Effects, System
 
 POINTS = 32  # sets of variances
 FEW = 100  # raters from which the variances are known well enough to be held as known
@@ -83,7 +83,7 @@ def _proposals(mode: np.ndarray, root: np.ndarray, points: int) -> tuple[np.ndar
     chi = 2 * gammaincinv(DEGREES / 2, np.clip(even[:, -1], 1e-9, 1 - 1e-9))
     standard = normal * np.sqrt(DEGREES / chi)[:, None]
     density = -(DEGREES + len(mode)) / 2 * np.log1p((standard**2).sum(axis=1) / DEGREES)
-    return np.clip(mode + standard @ root.T, np.log(1e-8), np.log(2500.0)), density
+    return np.clip(mode + standard @ root.T, np.log(LEAST), np.log(MOST)), density
 
 
 def quantiles(share: float, weight: np.ndarray, mean: np.ndarray, sd: np.ndarray, degrees: float) -> np.ndarray:

@@ -24,18 +24,23 @@ From an assessment (``assessment`` is what ``perfmodel.assess`` returns):
 
 Answers for notebooks (``answers``): ``finding(assessment, about, profile="")`` states one finding in a sentence;
 ``counts_table, findings_table, not_tested_table, smart_table, score_sums, weight_choices, variances_table,
-agreement_table, d_study_table, shrinkage_table, scale_use_table`` are tables, ``busiest_unit`` names the unit with
+agreement_table, d_study_table, shrinkage_table, scale_use_table, link_slopes_table,
+link_range_table, double_rating_table, changed_table`` are tables, ``busiest_unit`` names the unit with
 most to discuss and ``largest_profile`` the post that most people have.
 """
 
 from .answers import (
     agreement_table,
     busiest_unit,
+    changed_table,
     counts_table,
     d_study_table,
+    double_rating_table,
     finding,
     findings_table,
     largest_profile,
+    link_range_table,
+    link_slopes_table,
     not_tested_table,
     scale_use_table,
     score_sums,
@@ -64,14 +69,18 @@ __all__ = [
     "banner",
     "busiest_unit",
     "calibration_report",
+    "changed_table",
     "counts_table",
     "d_study_table",
+    "double_rating_table",
     "export_html",
     "feedback_sheets",
     "finding",
     "findings_table",
     "index_page",
     "largest_profile",
+    "link_range_table",
+    "link_slopes_table",
     "not_tested_table",
     "scale_use_table",
     "score_sums",

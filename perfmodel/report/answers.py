@@ -1,9 +1,11 @@
 """What the notebooks ask an assessment: the sentence that states a finding, and the table beside it."""
 
+import numpy as np
 import pandas as pd
 
 from ..distribution import NOT_TESTED, OUTSIDE, expected_false_flags
 from ..grades import grade_of
+from ..raters.links import ASSUMPTIONS
 from ..reliability import agreement, d_study, reliability
 from ..scheme.objects import SMART
 from . import words
@@ -67,8 +69,12 @@ def _links(a, profile: str) -> str:
     alone = int(links["n_raters"].eq(1).sum())
     people = int(links.loc[links["n_raters"].eq(1), "n_employees"].sum())
     together = len(links) - alone
+    if a.severity.link in ("equal_teams", "kpi"):
+        return f"All raters can be compared, {ASSUMPTIONS[a.severity.link]}"
+    inside = int(links.loc[links["n_raters"].gt(1), "n_raters"].sum())
+    groups = "with each other" if together == 1 else f"inside {words.count_of(together, 'group', 'groups')}"
     return (
-        f"{words.count_of(together, 'group', 'groups')} of raters can be compared inside; "
+        f"{words.count_of(inside, 'rater')} can be compared {groups}; "
         f"{words.count_of(alone, 'rater', 'raters')} of {people} employees with nobody"
     )
 
@@ -80,14 +86,21 @@ def _severity(a, profile: str) -> str:
         return "No severity can be told from the quality of a team"
     apart = int(raters["verdict"].isin(["severe", "lenient"]).sum())
     chance = (1 - a.cycle.scheme.limits.confidence) * linked
-    return f"{apart} of {linked} linked raters differ from the rest; chance alone gives about {chance:.0f}"
+    told = f"{apart} of {linked} raters who can be compared differ from the rest; chance alone gives about {chance:.0f}"
+    return told + _assumed(a)
 
 
 def _adjusted(a, profile: str) -> str:
     s = a.scores[a.scores["score_raw"].notna()]
     moved = int((s["score_adjusted"] - s["score_raw"]).abs().gt(1e-9).sum())
     changed = int(s["grade_adjusted"].ne(s["grade_raw"]).sum())
-    return f"Severity-adjusted: {moved} of {len(s)} scores moved, {words.count_of(changed, 'grade', 'grades')} changed"
+    told = f"Severity-adjusted: {moved} of {len(s)} scores moved, {words.count_of(changed, 'grade', 'grades')} changed"
+    return told + _assumed(a)
+
+
+def _assumed(a) -> str:
+    """The named assumption, for every sentence whose numbers rest on it."""
+    return f" ({ASSUMPTIONS[a.severity.link]})" if a.severity.link else ""
 
 
 def _company(a, profile: str) -> str:
@@ -271,10 +284,77 @@ def shrinkage_table(assessment) -> pd.DataFrame:
 
 
 def scale_use_table(assessment) -> pd.DataFrame:
-    """How each linked rater uses the scale: ``rater_id, discrimination, halo, infit, outfit, low, high``."""
-    columns = ["rater_id", "discrimination", "halo", "infit", "outfit", "low", "high"]
+    """How each linked rater uses the scale, the least consistent first.
+
+    ``rater_id, finding, infit, chance`` (where 90 % lie by chance), ``halo, discrimination``; the last is left out
+    where raters cannot be told apart in it.
+    """
     rows = assessment.raters.merge(assessment.rater_consistency, on="rater_id", how="left", validate="one_to_one")
-    return rows.dropna(subset=["discrimination"])[columns]
+    rows = rows.dropna(subset=["infit"])
+    odd = rows["infit"] > rows["high"]
+    table = rows.assign(
+        finding=np.where(odd, "less consistent", ""),
+        chance=[f"{low:.2f} to {high:.2f}" for low, high in zip(rows["low"], rows["high"], strict=True)],
+        far=(rows["infit"] / rows["high"]).round(9),
+    ).sort_values(["far", "rater_id"], ascending=[False, True])
+    names = ["rater_id", "finding", "infit", "chance", "halo"]
+    return table[names + ["discrimination"] * tells_scale_use(assessment.raters)]
+
+
+def tells_scale_use(raters: pd.DataFrame) -> bool:
+    """Whether the ratings tell raters apart in how they use the scale: not where all are estimated alike."""
+    known = raters["discrimination"].dropna()
+    return bool(len(known) and np.ptp(known) > 0.01)
+
+
+def link_slopes_table(assessment) -> pd.DataFrame:
+    """Under the link ``kpi``: the KPI's slope within and between teams; empty without that link."""
+    fit = assessment.severity
+    if fit.link != "kpi":
+        return pd.DataFrame(columns=["slope", "estimate", "se", "lower", "upper", "p"])
+    return fit.link_slopes.reset_index().drop(columns="teams", errors="ignore")
+
+
+def link_range_table(assessment) -> pd.DataFrame:
+    """Under the link ``kpi``: severity by rater over the interval of the slope between teams; else empty."""
+    fit = assessment.severity
+    if fit.link != "kpi":
+        return pd.DataFrame(columns=["rater_id", "low", "used", "high"])
+    return fit.link_range.rename_axis("rater_id").reset_index()
+
+
+def double_rating_table(assessment) -> pd.DataFrame:
+    """Whom to ask for which further rating, in words: ``rank, ask, to_rate, unit, why``."""
+    people = assessment.cycle.employees.set_index("employee_id")
+    names, units = people["name"], people["unit"]
+    groups = assessment.raters.set_index("rater_id")["component"]
+
+    def called(who: str) -> str:
+        return f"{names[who]} ({who})" if who in names.index else who
+
+    main = assessment.links["n_raters"].to_numpy().argmax() + 1 if len(assessment.links) else 1
+    rows = assessment.double_ratings
+    why = [
+        "links this rater to the others" if groups.get(rater, main) != main else "narrows what is known of severities"
+        for rater in rows["rater_id"]
+    ]
+    return pd.DataFrame(
+        {
+            "rank": rows["rank"],
+            "ask": [called(r) for r in rows["rater_id"]],
+            "to_rate": [called(e) for e in rows["employee_id"]],
+            "unit": [units.get(e, "") for e in rows["employee_id"]],
+            "why": why,
+        }
+    )
+
+
+def changed_table(assessment) -> pd.DataFrame:
+    """Whose grade the adjustment changes: ``employee_id, unit`` and score and grade, raw and adjusted."""
+    rows = assessment.scores
+    known = rows["score_raw"].notna() & rows["score_adjusted"].notna()
+    names = ["employee_id", "unit", "score_raw", "grade_raw", "score_adjusted", "grade_adjusted"]
+    return rows.loc[known & rows["grade_raw"].ne(rows["grade_adjusted"]), names].reset_index(drop=True)
 
 
 def largest_profile(assessment) -> str:

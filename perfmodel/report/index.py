@@ -11,6 +11,7 @@ from markupsafe import Markup
 from .. import plots
 from ..plots.grades import unit_order
 from ..plots.theme import rows_of
+from ..raters.links import ASSUMPTIONS
 from . import words
 from .page import control_totals, counts_of, document, render
 from .view import View
@@ -55,6 +56,7 @@ def index_page(
     units = _units(view)
     main = render(
         "index.html.j2",
+        where=words.adjusted_where(assessment.severity.link),
         findings=_findings(view, units),
         units=units,
         flags=_false_flags(units),
@@ -144,6 +146,8 @@ def _findings(view: View, units: list[dict[str, Any]]) -> list[dict[str, Any]]:
     rest = (
         f"{words.count_of(alone, 'person', 'people')} left alone: no shared rater."
         if alone
+        else f"Nobody was left alone, {ASSUMPTIONS[view.assessment.severity.link]}."
+        if view.assessment.severity.link
         else "Nobody was left alone."
         if len(view.scores)
         else "Nobody has a score yet."
@@ -204,6 +208,11 @@ def _needs(view: View, units: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "raters",
             "HR",
         )
+    elif view.assessment.severity.link:
+        fit = view.assessment.severity
+        told = [said for said in fit.sentences() if "assum" in said]
+        doubted = any("contradicted" in said or "nothing in the ratings examines" in said for said in told)
+        add("Company", " ".join(told), "raters", "HR", doubted)
     elif len(links) > 1:
         add(
             "Company",

@@ -14,7 +14,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from ..plots.theme import Chart, inline
+from ..plots.theme import ENLARGED, Chart, inline
 from . import words
 
 CHIPS = {"DRAFT": "draft", "PARTIAL": "partial", "PROVISIONAL": "draft", "FINAL": "final"}
@@ -85,7 +85,7 @@ class Figure(Value):
 def drawing(fig, title: str, alt: str = "") -> Markup:
     """A figure as inline SVG; one page width at most, never larger than its text can bear."""
     if isinstance(fig, Chart):
-        return fig.svg(title, alt, width=f"{fig.get_figwidth() * 1.3:.2f}in")
+        return fig.svg(title, alt, width=f"{fig.get_figwidth() * ENLARGED:.2f}in")
     from io import StringIO
 
     from matplotlib import rc_context
@@ -95,7 +95,7 @@ def drawing(fig, title: str, alt: str = "") -> Markup:
     with rc_context(RC):
         out = StringIO()
         fig.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    return inline(out.getvalue(), title, alt or title, width=f"{fig.get_figwidth() * 1.3:.2f}in")
+    return inline(out.getvalue(), title, alt or title, width=f"{fig.get_figwidth() * ENLARGED:.2f}in")
 
 
 def _caption(text: str) -> Markup:

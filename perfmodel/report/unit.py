@@ -368,6 +368,7 @@ class Report(Value):
         return Markup(
             render(
                 "unit.html.j2",
+                where=words.adjusted_where(v.assessment.severity.link),
                 headline=self.headline,
                 status=self.status,
                 charts=charts,

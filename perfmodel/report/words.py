@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ..plots.theme import MINUS, chance, signed
+from ..raters.links import ASSUMPTIONS
 
 THIN = "\u2009"
 
@@ -236,3 +237,10 @@ def listing(names: Sequence[str], most: int = 6) -> str:
     if len(names) <= most:
         return ", ".join(names)
     return ", ".join(names[:most]) + f" and {len(names) - most} more"
+
+
+def adjusted_where(link: str | None) -> str:
+    """Among whom severity is given back: what has to stand wherever an adjusted number does."""
+    if link is None:
+        return "among raters linked by people rated in common only"
+    return f"among linked raters, and, {ASSUMPTIONS[link]}, among raters whom nobody links too"

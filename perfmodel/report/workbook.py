@@ -226,7 +226,11 @@ def _notes(sheet, view: View, style: _Styles, run: str) -> None:
             "Share of permitted weights that give the grade, points as they are; "
             "a description of the rule’s freedom, not a probability.",
         ),
-        ("Severity-adjusted", "The estimated severity of the rater was given back, among linked raters only."),
+        (
+            "Severity-adjusted",
+            "The estimated severity of the rater was given back, "
+            f"{words.adjusted_where(view.assessment.severity.link)}.",
+        ),
         ("Proposal", words.say("person")),
         ("Empty cells", "Missing; the reason stands in the reason column."),
         ("Numbers", "Unrounded in the cells, rounded for show only."),

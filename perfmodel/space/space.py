@@ -1,7 +1,8 @@
 """WeightSpace: the weights a scheme permits, in percent, one level or two."""
 
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 
@@ -10,6 +11,7 @@ import pandas as pd
 
 from ..errors import SchemeError
 from .boxsimplex import EDGE, BoxSimplex
+from .ordered import MOST_ORDERED, OrderedBox
 
 LAWS = ("hierarchical", "flat")
 MOST_CORNERS = 500_000
@@ -31,11 +33,14 @@ class WeightSpace:
         What "a share of permitted weights" counts. Hierarchical: category weights uniform, and the
         weights inside each category uniform and independent of them. Flat: uniform over the effective
         weights (percent of the whole), which favours heavy categories of many KPIs.
+    order : sequence of (heavier, lighter) or "heavier >= lighter", optional
+        Weights that must not be lighter than another of the same level: two categories, or two weights of
+        one category. At most eight weights of such a level.
 
     Raises
     ------
     SchemeError
-        If no choice adds up to 100 %, or a name occurs twice.
+        If no choice adds up to 100 %, a name occurs twice, or no choice keeps the order.
 
     Examples
     --------
@@ -49,12 +54,14 @@ class WeightSpace:
     ranges: Mapping[str, Range]
     within: Mapping[str, Mapping[str, Range]] = field(default_factory=dict)
     law: str = "hierarchical"
+    order: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self):
         ranges = {str(n): _pair(n, r) for n, r in self.ranges.items()}
         within = {str(c): {str(n): _pair(n, r) for n, r in inner.items()} for c, inner in self.within.items() if inner}
         object.__setattr__(self, "ranges", MappingProxyType(ranges))
         object.__setattr__(self, "within", MappingProxyType(within))
+        object.__setattr__(self, "order", tuple(_order(pair) for pair in self.order))
         if self.law not in LAWS:
             raise SchemeError(f"The law of weights {self.law!r} is unknown; write hierarchical or flat.")
         if unknown := sorted(set(within) - set(ranges)):
@@ -64,14 +71,33 @@ class WeightSpace:
             raise SchemeError(f"The weight {', '.join(twice)} occurs in more than one category; rename one of them.")
         if not ranges:
             raise SchemeError("No weight is given; name at least one with its range.")
+        self._check_order()
         _check("weights", ranges, self.outer)
         for category, inner in within.items():
             _check(f"weights inside {category}", inner, self.inner[category])
 
+    def _check_order(self) -> None:
+        for one, other in self.order:
+            levels = [self.ranges, *self.within.values()]
+            level = next((level for level in levels if one in level and other in level), None)
+            if one == other or level is None:
+                raise SchemeError(
+                    f"The order {one} >= {other} does not name two weights of one level; "
+                    "name two categories, or two weights of the same category."
+                )
+            if len(level) > MOST_ORDERED:
+                raise SchemeError(
+                    f"The order {one} >= {other} stands among {len(level)} weights; it can be kept exactly among at "
+                    f"most {MOST_ORDERED}. Split the level, or give ranges that keep the order by themselves."
+                )
+
     @classmethod
-    def tree(cls, tree: Mapping[str, tuple[Range, Mapping[str, Range]]], law: str = "hierarchical") -> "WeightSpace":
+    def tree(
+        cls, tree: Mapping[str, tuple[Range, Mapping[str, Range]]], law: str = "hierarchical", order=()
+    ) -> "WeightSpace":
         """Two levels: category -> (range of the whole, {KPI: range of the category}), all in percent."""
-        return cls({c: outer for c, (outer, _) in tree.items()}, {c: inner for c, (_, inner) in tree.items()}, law)
+        outer = {c: around for c, (around, _) in tree.items()}
+        return cls(outer, {c: inner for c, (_, inner) in tree.items()}, law, order)
 
     @cached_property
     def categories(self) -> Mapping[str, str]:
@@ -86,12 +112,12 @@ class WeightSpace:
     @cached_property
     def outer(self) -> BoxSimplex:
         """The category weights, percent of the whole."""
-        return _box(self.ranges.values())
+        return _box(self.ranges, self.order)
 
     @cached_property
     def inner(self) -> Mapping[str, BoxSimplex]:
         """The weights inside each category, percent of the category."""
-        return {c: _box(self.within[c].values() if c in self.within else [(100.0, 100.0)]) for c in self.ranges}
+        return {c: _box(self.within.get(c, {c: (100.0, 100.0)}), self.order) for c in self.ranges}
 
     @cached_property
     def _slices(self) -> dict[str, slice]:
@@ -108,9 +134,16 @@ class WeightSpace:
         """Weights that can be chosen before the rest follows."""
         return self.outer.dimension + sum(box.dimension for box in self.inner.values())
 
+    @property
+    def acceptance(self) -> float:
+        """Share of the choices inside the ranges that keep the order (1 without one), by the hierarchical law."""
+        boxes = [self.outer, *self.inner.values()]
+        return float(np.prod([box.acceptance for box in boxes if isinstance(box, OrderedBox)]))
+
     def __repr__(self) -> str:
         spans = ", ".join(f"{n} {a:g}–{b:g} %" for n, (a, b) in self.ranges.items())
-        return f"WeightSpace: {spans}; {len(self.names)} weights, {self.law} law"
+        ordered = "".join(f", {one} ≥ {other}" for one, other in self.order)
+        return f"WeightSpace: {spans}{ordered}; {len(self.names)} weights, {self.law} law"
 
     def place(self, u: np.ndarray) -> np.ndarray:
         """Carry points of the unit cube (n, dimension) to weights (n, names), by the hierarchical law."""
@@ -125,7 +158,8 @@ class WeightSpace:
     def stream(self, seed, start: int = 512) -> Iterator[np.ndarray]:
         """Endless blocks of draws from one scrambled Sobol sequence: ``start`` rows, then as many as so far.
 
-        Under the flat law a point is kept with chance prod (W / its best) ** dimension, so blocks are shorter.
+        Points that break the order are left out; under the flat law a point is kept with chance
+        prod (W / its best) ** dimension. Blocks are then shorter.
         """
         kept = bool(self._powers.any())
         best = self._log_room(_roomiest(self.outer, self._powers)[None])[0] if kept else 0.0
@@ -134,11 +168,24 @@ class WeightSpace:
         while True:
             u = points(size)
             leaves = self.place(u)
+            if self.order:
+                some = self._in_order(leaves)
+                u, leaves = u[some], leaves[some]
             if kept:
                 chance = np.exp(self._log_room(self.category_weights(leaves)) - best)
                 leaves = leaves[u[:, -1] < chance]
             yield leaves
             size = start if size == start and points.taken == start else points.taken
+
+    def _in_order(self, leaves: np.ndarray, tolerance: float = 0.0) -> np.ndarray:
+        """Which rows of weights (n, names) keep the order."""
+        outer = self.category_weights(leaves)
+        column = {n: leaves[:, i] for i, n in enumerate(self.names)}
+        column |= {c: outer[:, i] for i, c in enumerate(self.ranges)}
+        kept = np.ones(len(leaves), dtype=bool)
+        for one, other in self.order:
+            kept &= column[one] >= column[other] - tolerance
+        return kept
 
     def _log_room(self, outer: np.ndarray) -> np.ndarray:
         with np.errstate(divide="ignore"):
@@ -147,6 +194,20 @@ class WeightSpace:
     def category_weights(self, leaves: np.ndarray) -> np.ndarray:
         """Category weights (n, categories) of weights (n, names)."""
         return np.stack([leaves[:, part].sum(axis=1) for part in self._slices.values()], axis=1)
+
+    def nodes(self, leaves: np.ndarray) -> tuple[list[str], np.ndarray]:
+        """What is chosen, level by level: names, and columns for weights (n, names) in percent of the whole.
+
+        A category's weight in percent of the whole, then the weights inside it in percent of the category.
+        """
+        if not self.within:
+            return self.names, leaves
+        outer, columns = self.category_weights(leaves), {}
+        for i, (category, part) in enumerate(self._slices.items()):
+            columns[category] = outer[:, i]
+            share = 100 * leaves[:, part] / np.where(outer[:, [i]] > 0, outer[:, [i]], 1.0)
+            columns |= {n: share[:, j] for j, n in enumerate(self.within.get(category, {}))}
+        return list(columns), np.stack(list(columns.values()), axis=1)
 
     def sample(self, n: int, seed: int = 1) -> pd.DataFrame:
         """``n`` draws x names, percent of the whole, exactly from the law: scrambled Sobol points.
@@ -163,8 +224,7 @@ class WeightSpace:
 
     def moments(self) -> tuple[pd.Series, pd.DataFrame]:
         """Mean and covariance of the effective weights (percent of the whole), exact, no draws."""
-        outer = BoxSimplex(self.outer.lower, self.outer.upper, powers=tuple(int(p) for p in self._powers))
-        mean, covariance = outer.moments()
+        mean, covariance = replace(self.outer, powers=tuple(int(p) for p in self._powers)).moments()
         product = covariance + np.outer(mean, mean)
         inside = [self.inner[c].moments() for c in self.ranges]
         share = np.concatenate([m for m, _ in inside]) / 100
@@ -194,6 +254,7 @@ class WeightSpace:
             box, whole = self.inner[category], outer[:, [i]] / 100
             inside &= (leaves[:, part] >= whole * box.lower - tolerance).all(axis=1)
             inside &= (leaves[:, part] <= whole * box.upper + tolerance).all(axis=1)
+        inside &= self._in_order(leaves, tolerance)
         return pd.Series(inside, table.index) if isinstance(weights, pd.DataFrame) else bool(inside[0])
 
     def nearest(self, weights) -> pd.Series:
@@ -218,6 +279,24 @@ class WeightSpace:
         best = np.stack([(parts[c] * values[..., part]).sum(axis=-1) for c, part in self._slices.items()], axis=-1)
         outer = self.outer.largest(best)
         return np.concatenate([outer[..., [i]] * parts[c] for i, c in enumerate(parts)], axis=-1)
+
+    def limits(self) -> tuple[np.ndarray, np.ndarray]:
+        """(A, b): weights w (percent of the whole, adding up to 100) are permitted just when A w <= b."""
+        place = {n: i for i, n in enumerate(self.names)}
+        eye = np.eye(len(place))
+        whole = {c: eye[part].sum(axis=0) for c, part in self._slices.items()}
+        rows, ends = [], []
+        for c, (least, most) in self.ranges.items():
+            rows += [-whole[c], whole[c]]
+            ends += [-least, most]
+            for n, (low, high) in self.within.get(c, {}).items():
+                rows += [low / 100 * whole[c] - eye[place[n]], eye[place[n]] - high / 100 * whole[c]]
+                ends += [0.0, 0.0]
+        for one, other in self.order:
+            heavy, light = (whole[n] if n in whole else eye[place[n]] for n in (one, other))
+            rows.append(light - heavy)
+            ends.append(0.0)
+        return np.array(rows), np.array(ends)
 
     def vertices(self) -> pd.DataFrame:
         """Every corner: corners of the category weights with corners inside each category."""
@@ -263,14 +342,33 @@ def _pair(name, bounds) -> Range:
     return least, most
 
 
-def _box(ranges) -> BoxSimplex:
-    lower, upper = zip(*ranges, strict=True)
-    return BoxSimplex(lower, upper)
+def _order(pair) -> tuple[str, str]:
+    parts = re.split(r"\s*(?:>=|≥)\s*", pair.strip()) if isinstance(pair, str) else list(map(str, pair))
+    if len(parts) != 2:
+        raise SchemeError(
+            f"An order is written as two names, such as ('sales', 'team') or 'sales >= team', not {pair!r}."
+        )
+    return parts[0], parts[1]
+
+
+def _box(ranges: Mapping[str, Range], order: tuple[tuple[str, str], ...]) -> BoxSimplex:
+    lower, upper = zip(*ranges.values(), strict=True)
+    names = list(ranges)
+    here = tuple((names.index(a), names.index(b)) for a, b in order if a in ranges and b in ranges)
+    return OrderedBox(lower, upper, order=here) if here else BoxSimplex(lower, upper)
 
 
 def _check(what: str, ranges, box: BoxSimplex) -> None:
     if box.feasible:
         return
+    if isinstance(box, OrderedBox) and box.box.feasible:
+        names = list(ranges)
+        told = ", ".join(f"{names[a]} >= {names[b]}" for a, b in box.order)
+        left = "by making weights equal only" if box.acceptance > 0 or len(box.vertices()) else "by no choice"
+        raise SchemeError(
+            f"The order {told} is kept {left} inside the ranges of the {what} "
+            f"({', '.join(f'{n} {a:g} to {b:g} %' for n, (a, b) in ranges.items())}); widen a range or drop an order."
+        )
     least, most = sum(box.lower), sum(box.upper)
     end = (
         f"their minima already total {least:g} %; lower some of them by {least - 100:g} points in all"

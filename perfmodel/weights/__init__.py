@@ -1,6 +1,7 @@
 """What follows from any permitted choice of weights: grades, ranks, and what each weight does."""
 
 from .importance import importance
-from .simulation import RANK_BANDS, Precision, WeightSimulation, simulate_weights
+from .simulation import RANK_BANDS, WeightSimulation, simulate_weights
+from .tally import Precision
 
 __all__ = ["RANK_BANDS", "Precision", "WeightSimulation", "importance", "simulate_weights"]

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from ..space import WeightSpace
+from ..space.boxsimplex import EDGE
 from .panel import Ladder, Panel
 
 TOLERATED = 0.05  # share of employees whose grade may change inside the stable interval
@@ -95,4 +96,7 @@ def _step(space: WeightSpace, weights: np.ndarray, j: int, up: bool) -> np.ndarr
         sign = 1.0 if up else -1.0
         step[part] = -sign * move * room / room.sum() * whole
         step[j] = sign * move * whole
-    return step
+    rows, ends = space.limits()  # an order among the weights may stop the move earlier
+    rate, slack = rows @ step, ends - rows @ weights
+    stops = rate > EDGE
+    return step * min(1.0, max(float(np.min(slack[stops] / rate[stops], initial=1.0)), 0.0))

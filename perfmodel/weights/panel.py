@@ -22,6 +22,10 @@ class Panel:
     parts: Mapping[str, np.ndarray]  # category -> positions of its weights
     offset: np.ndarray
 
+    def take(self, who) -> "Panel":
+        """The same for some employees, by position."""
+        return Panel(self.points[who], self.parts, self.offset[who])
+
     @cached_property
     def _whole(self) -> np.ndarray:
         return ~np.isnan(self.points).any(axis=1)
@@ -93,12 +97,6 @@ class Ladder:
         for least in self.least[:-1]:
             below += scores < least - LAST_BIT
         return np.maximum(below, self.cap)
-
-    def at_least(self, scores: np.ndarray) -> np.ndarray:
-        """How many draws reach each grade or better: (grades, employees)."""
-        reached = np.stack([(scores >= least - LAST_BIT).sum(axis=0) for least in self.least[:-1]])
-        reached = np.concatenate([reached, np.full((1, scores.shape[1]), len(scores))])
-        return np.where(np.arange(len(self.least))[:, None] < self.cap, 0, reached)
 
     def band(self, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Scores from (inclusive) and below which the grade at ``place`` is held."""

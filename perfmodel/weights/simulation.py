@@ -1,8 +1,4 @@
-"""Grades and ranks over every permitted choice of weights, the points staying as they are.
-
-The draws come in blocks from several independent scramblings of one Sobol sequence; only counts are
-kept, so memory does not grow with the draws. The scatter between scramblings is the standard error.
-"""
+"""Grades and ranks over every permitted choice of weights, the points staying as they are."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,41 +10,27 @@ import pandas as pd
 from ..errors import DataError, SchemeError
 from ..space import WeightSpace
 from ..tables import conform
+from . import exact
 from .importance import importance
-from .panel import SCALE, Ladder, Panel, ranks
+from .panel import LAST_BIT, Ladder, Panel
 from .ranks import rank_limits
+from .sensitivity import first_order
+from .tally import Precision, Tally, first_draws, streams
+from .turn import turning_weights
 
 RANK_BANDS = (0.10, 0.25, 0.50, 0.75, 0.90, 1.0)  # upper ends, as shares of the employees ranked
-SCRAMBLINGS = 8
-T_95 = 2.365  # Student's t, 7 degrees of freedom, two-sided 95 %
-START = 512  # draws of each scrambling before precision is first judged
 MOST_DRAWS = 65_536
-CELLS = 1 << 19  # scores held at a time: 4 MiB
 LIMIT_WORK = 4_000_000  # pairs of employees compared for the best and worst rank
-
-
-@dataclass(frozen=True)
-class Precision:
-    """How far the shares can be trusted: ``half_width`` is 95 %, for the least certain employee and grade."""
-
-    draws: int
-    scramblings: int
-    se: float
-    half_width: float
-    reached: bool
-
-    def __str__(self) -> str:
-        told = (
-            f"every share within {self.half_width:.3f} (95 %), {self.draws:,} draws in {self.scramblings} scramblings"
-        )
-        return told if self.reached else told + "; the aim was closer, but the most draws allowed are used up"
+PROOF_EFFORT = 600  # employees compared in the mixed-integer programmes that prove ranks
+DRIVEN = 512  # employees whose drivers are found at a time
 
 
 @dataclass(frozen=True, eq=False)
 class WeightSimulation:
     """What follows from any permitted weights. Shares are shares of permitted weights, never chances.
 
-    ``grade_shares`` (employees x grades, best first), ``stay`` (share that gives the baseline grade),
+    ``grade_shares`` (employees x grades, best first), ``exact_grade_shares`` (the same by formula, or None with
+    ``exact_reason``), ``stay`` (share that gives the baseline grade),
     ``grade`` and ``score`` at the baseline weights, ``driver`` (see :meth:`drivers`). Employees without
     a result stand in every table with empty cells; ``reason`` says why.
     """
@@ -61,10 +43,9 @@ class WeightSimulation:
     reason: pd.Series
     precision: Precision
     seed: int
-    mean_rank: pd.Series
-    found_ranks: pd.DataFrame  # best, worst: among the draws
+    mean_rank: pd.Series  # over the draws of which whole rankings are kept; empty where ranks are not asked
+    found_ranks: pd.DataFrame  # best, worst: among those draws
     bands: pd.DataFrame  # employees x rank bands
-    shift: pd.DataFrame  # employees x weights: mean of the weights that change the grade, in SD from their mean
     panel: Panel
     ladder: Ladder
     points_cap: pd.Series
@@ -83,26 +64,100 @@ class WeightSimulation:
         return pd.Series(self.grade_shares.to_numpy()[np.arange(len(place)), place], self.grade.index, name="stay")
 
     @cached_property
-    def drivers(self) -> pd.DataFrame:
-        """The weight that most often goes with a change of grade: weight, shift (SD), direction.
+    def _law(self):
+        """The permitted set as a polytope where a formula can use it, else None and the reason."""
+        return exact.corners(self.space)
 
-        Among the permitted weights that change the grade, the mean of each weight (a category's, percent of the
-        whole; a KPI's, percent of its category) is set against its mean over all permitted weights, in standard
-        deviations. The driver is the weight farthest off; more or less says to which side. Empty: no draw changes
-        the grade. Other weights move with it, because they total 100.
+    @cached_property
+    def exact_grade_shares(self) -> pd.DataFrame | None:
+        """``grade_shares`` by formula, without draws; None where there is no formula, see ``exact_reason``.
+
+        There is one where only weights of one level vary, at most seven: the law of a score is then a B-spline.
+        Empty rows: employees without a result, or with a missing KPI whose weight is shared among weights that vary.
         """
-        strength = self.shift.abs().fillna(0.0).to_numpy()
-        at = strength.argmax(axis=1) if strength.size else np.zeros(0, int)
-        best = self.shift.to_numpy()[np.arange(len(at)), at]
+        polytope, _ = self._law
+        if polytope is None:
+            return None
+        shares = exact.grade_shares(self.panel, self.ladder, self.space, polytope)
+        return pd.DataFrame(shares, self._who, self.grade_shares.columns).reindex(self.score.index)
+
+    @property
+    def exact_reason(self) -> str:
+        """Why ``exact_grade_shares`` is None; empty where it is not."""
+        return self._law[1]
+
+    @cached_property
+    def possible(self) -> pd.DataFrame:
+        """What can be said of each grade for certain: employees x grades, ``always``, ``never`` or ``some``.
+
+        From the lowest and highest score that permitted weights can give (linear programmes in closed form). A claim
+        of never or always holds even where a KPI is missing; ``some`` then means not excluded.
+        """
+        limits = self.score_limits.loc[self._who]
+        low, high = (self.ladder.place(limits[c].to_numpy()) for c in ("low", "high"))
+        grade = np.arange(len(self.ladder.grades))
+        inside = (grade <= low[:, None]) & (grade >= high[:, None])
+        words = np.where(~inside, "never", np.where((low == high)[:, None], "always", "some"))
+        return pd.DataFrame(words, self._who, list(self.ladder.grades)).reindex(self.score.index, fill_value="")
+
+    @cached_property
+    def _driven(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
+        """For each weight and employee: share of the variance of grade changes explained, its side; and of scores."""
+        draws = first_draws(self.space, self.seed)
+        names, nodes = self.space.nodes(draws)
+        n = len(self._who)
+        index, side = np.zeros((len(names), n)), np.zeros((len(names), n))
+        explained, varies = np.zeros((2, len(names))), np.zeros(2)
+        place = self.ladder.place(self.panel.scores(self.baseline.to_numpy()[None])[0])
+        low, high = self.ladder.band(place)
+        for start in range(0, n, DRIVEN):
+            part = slice(start, start + DRIVEN)
+            scores = self.panel.take(part).scores(draws)
+            flipped = (scores < low[part]) | (scores >= high[part])
+            for k, y in enumerate((scores, flipped)):
+                found, rises = first_order(nodes, y)
+                weight = y.var(axis=0)
+                explained[k] += found @ weight
+                varies[k] += weight.sum()
+            index[:, part], side[:, part] = found, rises
+        share = pd.DataFrame((explained / np.maximum(varies, 1e-12)[:, None]).T, names, ["score", "grade"])
+        share[share.columns[varies < 1e-12]] = np.nan
+        return pd.DataFrame(index.T, self._who, names), pd.DataFrame(side.T, self._who, names), share
+
+    @property
+    def sensitivity(self) -> pd.DataFrame:
+        """How much of what varies each weight drives: index weight (categories too); columns score, grade.
+
+        First-order indices over the permitted weights, pooled over employees by their variance: ``score`` of the
+        scores, ``grade`` of whether the grade is another than at the baseline. See :mod:`perfmodel.weights.sensitivity`
+        for why this measure. Empty where nothing varies.
+        """
+        return self._driven[2].rename_axis("weight")
+
+    @cached_property
+    def drivers(self) -> pd.DataFrame:
+        """The weight that drives each employee's changes of grade: weight, index, direction.
+
+        ``index`` is the share of the variance of "the grade changes" that the weight explains (see
+        :mod:`perfmodel.weights.sensitivity`); a category's weight in percent of the whole, a KPI's in percent of its
+        category. ``direction`` says whether more or less of it changes the grade. Empty: the grade never changes, or
+        too seldom for one weight to stand out.
+        """
+        index, side, _ = self._driven
+        strength = index.to_numpy()
+        at = strength.argmax(axis=1) if strength.size else np.zeros(len(index), int)
+        row = np.arange(len(at))
         some = strength.max(axis=1, initial=0.0) > 0
-        return pd.DataFrame(
+        up = side.to_numpy()[row, at] if strength.size else np.zeros(0)
+        table = pd.DataFrame(
             {
-                "weight": np.where(some, self.shift.columns.to_numpy()[at], ""),
-                "shift": np.where(some, best, np.nan),
-                "direction": np.where(some, np.where(best > 0, "more", "less"), ""),
+                "weight": np.where(some, index.columns.to_numpy()[at], ""),
+                "index": np.where(some, strength[row, at] if strength.size else np.nan, np.nan),
+                "direction": np.where(some, np.where(up > 0, "more", "less"), ""),
             },
-            index=self.shift.index,
-        )
+            index=index.index,
+        ).reindex(self.score.index)
+        return table.fillna({"weight": "", "direction": ""})
 
     @property
     def driver(self) -> pd.Series:
@@ -145,7 +200,7 @@ class WeightSimulation:
         meet, the ranks are exact.
         """
         found = self.found_ranks.reindex(self._who)
-        table = rank_limits(self.panel, self.space, found, most=LIMIT_WORK)
+        table = rank_limits(self.panel, self.space, found, most=LIMIT_WORK, effort=PROOF_EFFORT)
         return table.reindex(self.score.index)
 
     @property
@@ -167,28 +222,38 @@ class WeightSimulation:
         return long.rename(columns={"w": "w_share"}).sort_values(["employee_id", "band"], ignore_index=True)
 
     def outranks(self, one: str, other: str) -> "Outranking":
-        """Share of permitted weights under which ``one`` scores higher than ``other``, and their mean weights."""
+        """Share of permitted weights under which ``one`` scores higher than ``other``, and the weights that do it."""
         who = list(self._who)
         for name in (one, other):
             if name not in who:
                 raise DataError(f"{name} has no result here: {self.reason.get(name, 'not among the employees')}.")
-        pair = [who.index(one), who.index(other)]
-        panel = Panel(self.panel.points[pair], self.panel.parts, self.panel.offset[pair])
+        panel = self.panel.take([who.index(one), who.index(other)])
         total = np.zeros((2, len(self.baseline)))
         wins, draws = np.zeros(2), 0
-        left = self.precision.draws // SCRAMBLINGS
-        for stream in _streams(self.space, self.seed):
+        for stream in streams(self.space, self.seed):
             have = 0
-            while have < left:
+            while have < self.precision.draws // self.precision.scramblings:
                 weights = next(stream)
-                scores = np.rint(panel.scores(weights) * SCALE)
-                for k, won in enumerate((scores[:, 0] > scores[:, 1], scores[:, 1] > scores[:, 0])):
+                lead = -np.diff(panel.scores(weights), axis=1)[:, 0]
+                for k, won in enumerate((lead > LAST_BIT, lead < -LAST_BIT)):
                     wins[k] += won.sum()
                     total[k] += weights[won].sum(axis=0)
                 have += len(weights)
             draws += have
-        means = [pd.Series(t / n if n else np.nan, self.baseline.index) for t, n in zip(total, wins, strict=True)]
-        return Outranking(one, other, float(wins[0] / draws), float(wins[1] / draws), *means)
+        mean, mean_other = (
+            pd.Series(t / n if n else np.nan, self.baseline.index) for t, n in zip(total, wins, strict=True)
+        )
+        share, share_other = wins / draws
+        polytope, _ = self._law
+        by_formula = polytope is not None and bool(exact.linear(panel, self.space).all())
+        if by_formula:
+            share, share_other = exact.outranking(panel, polytope)
+        turn = None
+        if not np.isnan(panel.points).any():
+            lead, ahead = panel.points[0] - panel.points[1], panel.offset[0] - panel.offset[1]
+            turn = turning_weights(lead, ahead, self.space, self.baseline.to_numpy())
+        turns = None if turn is None else pd.Series(turn, self.baseline.index)
+        return Outranking(one, other, float(share), float(share_other), mean, mean_other, turns, by_formula)
 
     @cached_property
     def importance(self) -> pd.DataFrame:
@@ -222,7 +287,11 @@ class WeightSimulation:
 
 @dataclass(frozen=True, eq=False)
 class Outranking:
-    """``share``: of permitted weights that put one above the other; ``share_other`` the reverse; the rest tie."""
+    """``share``: of permitted weights that put one above the other; ``share_other`` the reverse; the rest tie.
+
+    ``turn``: the permitted weights nearest to the baseline (fewest points moved) under which the two stand level;
+    None where no permitted weights do that, or a KPI is missing. ``exact``: the shares come from a formula.
+    """
 
     one: str
     other: str
@@ -230,6 +299,8 @@ class Outranking:
     share_other: float
     weights: pd.Series  # mean of the weights that put one above the other, percent of the whole
     weights_other: pd.Series
+    turn: pd.Series | None
+    exact: bool
 
 
 def simulate_weights(
@@ -270,7 +341,8 @@ def simulate_weights(
     points_cap : mapping, optional
         Most points a weight's KPI can earn, for ``share_at_cap``.
     bands : tuple
-        Upper ends of the rank bands, as shares of the employees ranked; the last is 1.
+        Upper ends of the rank bands, as shares of the employees ranked; the last is 1. Empty: no ranks at all,
+        which is several times as fast for a large company.
 
     Raises
     ------
@@ -295,126 +367,35 @@ def simulate_weights(
 
     now = panel.scores(base.to_numpy()[None])[0]
     place = ladder.place(now)
-    edges = _rank_edges(bands, int(ranked.sum()))
-    tally = _Tally(panel, ladder, space, place, list(edges.values()))
-    tally.run(seed, half_width, most_draws)
+    edges = _rank_edges(bands, int(ranked.sum())) if bands else {}
+    tally = Tally(panel, ladder, space, list(edges.values()))
+    precision = tally.run(seed, half_width, most_draws)
+    within = tally.band_shares
+    if edges:
+        tally.best = np.where(within[0] > 0, 1, tally.best)  # first in a draw whose whole ranking was not kept
 
     who, everyone = table.index[ranked], table.index
 
     def frame(values, columns):
         return pd.DataFrame(values, who, columns).reindex(everyone)
 
-    shares = frame(tally.shares.mean(axis=0).T, list(ladder.grades))
+    mean_rank = tally.rank_sum / tally.ranked if tally.ranked else np.full(len(who), np.nan)
     return WeightSimulation(
         space=space,
         baseline=base,
         score=pd.Series(now, who, name="score").reindex(everyone),
         grade=pd.Series(np.array(ladder.grades, object)[place], who, name="grade").reindex(everyone, fill_value=""),
-        grade_shares=shares,
+        grade_shares=frame(tally.shares.mean(axis=0).T, list(ladder.grades)),
         reason=reason,
-        precision=tally.precision(half_width),
+        precision=precision,
         seed=seed,
-        mean_rank=pd.Series(tally.rank_sum / max(tally.draws, 1), who, name="mean_rank").reindex(everyone),
+        mean_rank=pd.Series(mean_rank, who, name="mean_rank").reindex(everyone),
         found_ranks=frame(np.stack([tally.best, tally.worst], axis=1), ["best", "worst"]),
-        bands=frame(_band_shares(tally.within / max(tally.draws, 1), edges), list(edges)),
-        shift=frame(tally.shift(), tally.nodes),
+        bands=frame(_band_shares(within, edges), list(edges)),
         panel=panel,
         ladder=ladder,
         points_cap=pd.Series(points_cap or {}, dtype=float).reindex(space.names),
     )
-
-
-def _streams(space: WeightSpace, seed: int):
-    """The independent scramblings of one seed."""
-    return [space.stream(s, START) for s in np.random.SeedSequence(seed).spawn(SCRAMBLINGS)]
-
-
-class _Tally:
-    """Counts over the draws, filled block by block."""
-
-    def __init__(self, panel: Panel, ladder: Ladder, space: WeightSpace, place: np.ndarray, edges: list[int]):
-        self.panel, self.ladder, self.space, self.edges = panel, ladder, space, edges
-        n = len(panel.points)
-        self.low, self.high = ladder.band(place)
-        self.reached = np.zeros((SCRAMBLINGS, len(ladder.grades), n))
-        self.drawn = np.zeros(SCRAMBLINGS)
-        self.best, self.worst = np.full(n, n), np.ones(n, dtype=int)
-        self.rank_sum = np.zeros(n)
-        self.within = np.zeros((len(edges), n))
-        self.nodes = list(dict.fromkeys([*space.ranges, *space.names]))
-        self.flips, self.flip_sum = np.zeros(n), np.zeros((n, len(self.nodes)))
-        self.node_sum, self.node_square = np.zeros(len(self.nodes)), np.zeros(len(self.nodes))
-
-    @property
-    def draws(self) -> int:
-        return int(self.drawn.sum())
-
-    @property
-    def shares(self) -> np.ndarray:
-        """(scramblings, grades, employees)."""
-        reached = self.reached / np.maximum(self.drawn, 1)[:, None, None]
-        return np.diff(reached, axis=1, prepend=0.0)
-
-    @property
-    def se(self) -> float:
-        spread = self.shares.std(axis=0, ddof=1) / np.sqrt(SCRAMBLINGS)
-        return float(spread.max(initial=0.0))
-
-    def precision(self, aim: float) -> Precision:
-        width = T_95 * self.se
-        return Precision(self.draws, SCRAMBLINGS, self.se, width, width <= aim)
-
-    def run(self, seed: int, half_width: float, most_draws: int) -> None:
-        """Double the draws until the shares are close enough."""
-        streams = _streams(self.space, seed)
-        while True:
-            for k, stream in enumerate(streams):
-                self.add(k, next(stream))
-            if T_95 * self.se <= half_width or 2 * self.draws > most_draws or not len(self.low):
-                return
-
-    def add(self, k: int, weights: np.ndarray) -> None:
-        rows = max(CELLS // max(len(self.low), 1), 1)
-        for start in range(0, len(weights), rows):
-            self._block(k, weights[start : start + rows])
-        self.drawn[k] += len(weights)
-
-    def _block(self, k: int, weights: np.ndarray) -> None:
-        scores = self.panel.scores(weights)
-        self.reached[k] += self.ladder.at_least(scores)
-        place = ranks(scores)
-        self.best = np.minimum(self.best, place.min(axis=0))
-        self.worst = np.maximum(self.worst, place.max(axis=0))
-        self.rank_sum += place.sum(axis=0, dtype=np.int64)
-        for i, edge in enumerate(self.edges):
-            self.within[i] += (place <= edge).sum(axis=0)
-        nodes = self._node_weights(weights)
-        flipped = (scores < self.low) | (scores >= self.high)
-        some = np.flatnonzero(flipped.any(axis=0))
-        self.flips += flipped.sum(axis=0)
-        self.flip_sum[some] += flipped[:, some].T.astype(float) @ nodes
-        self.node_sum += nodes.sum(axis=0)
-        self.node_square += (nodes**2).sum(axis=0)
-
-    def _node_weights(self, weights: np.ndarray) -> np.ndarray:
-        """Category weights (of the whole) beside KPI weights (of the category)."""
-        if not self.space.within:
-            return weights
-        outer = self.space.category_weights(weights)
-        at = [list(self.space.ranges).index(self.space.categories[n]) for n in self.space.names]
-        whole = np.where(outer[:, at] > 0, outer[:, at], 1.0)
-        columns = dict(zip(self.space.names, (100 * weights / whole).T, strict=True))
-        columns |= dict(zip(self.space.ranges, outer.T, strict=True))
-        return np.stack([columns[n] for n in self.nodes], axis=1)
-
-    def shift(self) -> np.ndarray:
-        """Mean of each weight over the draws that change the grade, in SD from its mean over all draws."""
-        mean = self.node_sum / max(self.draws, 1)
-        spread = np.sqrt(np.maximum(self.node_square / max(self.draws, 1) - mean**2, 0.0))
-        spread = np.where(spread > 1e-6, spread, np.inf)  # a fixed weight drives nothing
-        flipped = self.flip_sum / np.maximum(self.flips, 1)[:, None]
-        off = np.round((flipped - mean) / spread, 9)
-        return np.where(self.flips[:, None] > 0, off, 0.0)
 
 
 def _rank_edges(bands: tuple[float, ...], n: int) -> dict[str, int]:
@@ -428,6 +409,8 @@ def _rank_edges(bands: tuple[float, ...], n: int) -> dict[str, int]:
 
 def _band_shares(within: np.ndarray, edges: Mapping[str, int]) -> np.ndarray:
     """Shares (employees, bands) from shares at or above each edge: first place, then band by band."""
+    if not edges:
+        return np.empty((within.shape[-1], 0))
     return np.concatenate([within[:1], np.diff(within[1:], axis=0, prepend=0.0)]).T
 
 

@@ -52,6 +52,12 @@ def check(ground: Ground) -> None:
         lambda r: f"{who[r]} is rated both as a person and as a written case (role {VIGNETTE}); give the case an id of "
         "its own.",
     )  # fmt: skip
+    if scheme.severity.link == "vignettes" and not (role == VIGNETTE).any():
+        found.add(
+            rows.file, 0, 0, "error", "link-without",
+            f"The scheme's severity.link is vignettes and no rating has the role {VIGNETTE}, so nothing links raters; "
+            "add the ratings of the written cases, or write link: none.",
+        )  # fmt: skip
     submitted = rows.frame["submitted_on"].to_numpy()
     found.rows(
         submitted < np.datetime64(scheme.start), rows, "submitted_on", "warning", "date-before",
