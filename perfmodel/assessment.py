@@ -177,6 +177,10 @@ class Assessment:
             )
         return found
 
+    def profile_points(self, profile: str) -> pd.DataFrame:
+        """Points of each KPI of a profile's scored people: employees x KPIs, adjusted where adjusted."""
+        return self._profile_points(profile)[0]
+
     def _profile_points(self, profile: str) -> tuple[pd.DataFrame, pd.Series, pd.Series]:
         """Points of each KPI of a profile by employee, what the weights do not touch, and caps by gates.
 

@@ -100,7 +100,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("source", metavar="CYCLE", nargs="?", help="a quarter to run and read (default: the shipped sample)")
     p.add_argument("--repeat", type=_count, default=3, metavar="N", help="runs of each; the median counts (default 3)")
     p.add_argument(
-        "--only", choices=("run", "raters", "size"), help="the run; severity beside lme4; severity against size"
+        "--only",
+        choices=("run", "raters", "size", "weights", "live"),
+        help="the run; severity beside lme4, and against size; weights beside their floor, and live in JupyterLab",
     )
     p.add_argument("--jobs", type=_count, metavar="N", help="notebooks at once (default: one a core)")
 
@@ -187,12 +189,14 @@ def example(a) -> int:
 def bench(a) -> int:
     from itertools import chain
 
-    from .runner import bench, bench_raters
+    from .runner import bench, bench_live, bench_raters, bench_weights
 
     parts = {
         "run": bench.measure(a.source, repeat=a.repeat, jobs=a.jobs, say=say),
         "raters": bench_raters.beside_lme4(a.repeat, say),
         "size": bench_raters.against_size(a.repeat, say),
+        "weights": bench_weights.weights_beside_floor(a.repeat, say),
+        "live": bench_live.live(a.repeat, say),
     }
     for line in chain.from_iterable(lines for name, lines in parts.items() if a.only in (None, name)):
         print(line, flush=True)

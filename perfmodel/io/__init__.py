@@ -2,6 +2,7 @@
 
 from .cycle import check, read_cycle, read_history
 from .findings import format_findings
+from .plan import write_plan
 from .write import csv_bytes, digest, write_atomic, write_csv
 
 __all__ = [
@@ -13,4 +14,5 @@ __all__ = [
     "read_history",
     "write_atomic",
     "write_csv",
+    "write_plan",
 ]

@@ -159,9 +159,13 @@ def importance(weight_importance: pd.DataFrame, *, width: float = 7.2) -> Chart:
 
 
 @drawn
-def stability(weight_importance: pd.DataFrame, *, width: float = 7.2) -> Chart:
-    """How far each weight can move (percent of the whole) before a grade changes, with the weight itself."""
+def stability(weight_importance: pd.DataFrame, permitted: pd.DataFrame | None = None, *, width: float = 7.2) -> Chart:
+    """How far each weight can move (percent of the whole) before a grade changes, with the weight itself.
+
+    ``permitted``: ``kpi, least, most``, what the ranges allow, drawn as a thin line behind.
+    """
     rows = weight_importance
+    ends = {} if permitted is None else {r.kpi: (r.least, r.most) for r in rows_of(permitted)}
     if "profile" in rows and rows["profile"].nunique() > 1:
         rows = rows[rows["profile"] == rows["profile"].iloc[0]]
     rows = rows.dropna(subset=["stable_low", "stable_high"])
@@ -170,6 +174,8 @@ def stability(weight_importance: pd.DataFrame, *, width: float = 7.2) -> Chart:
     left = 0.15 + 0.074 * rows["kpi"].str.len().max()
     chart, ax = panel(width, 0.15 + 0.26 * len(rows) + 0.45, left=left, right=1.2, top=0.1, bottom=0.45)
     for y, row in enumerate(rows_of(rows)):
+        if row.kpi in ends:
+            ax.plot(ends[row.kpi], [y, y], color=RULE, lw=1.2, marker="|", ms=6, zorder=0)
         ax.barh(y, row.stable_high - row.stable_low, 0.5, left=row.stable_low, color="#e2e5e8", edgecolor=RULE, lw=0.6)
         ax.plot([row.weight_nominal] * 2, [y - 0.36, y + 0.36], color=INK, lw=1.6)
         ax.text(
@@ -186,7 +192,8 @@ def stability(weight_importance: pd.DataFrame, *, width: float = 7.2) -> Chart:
     ax.set_yticks(range(len(rows)), rows["kpi"], color=INK)
     ax.spines["left"].set_visible(False)
     ax.grid(axis="x", color=HAIR)
-    ax.set_xlabel("weight, percent of the whole; grey: no grade changes, line: the weight itself", loc="left")
+    thin = ", thin: what is permitted" if ends else ""
+    ax.set_xlabel(f"weight, percent of the whole; grey: few grades change, bar: the weight itself{thin}", loc="left")
     chart.description = "No grade changes while the weight stays within: " + "; ".join(
         f"{r.kpi} {r.stable_low:.1f} to {r.stable_high:.1f} (now {r.weight_nominal:.1f})" for r in rows_of(rows)
     )

@@ -25,14 +25,15 @@ From an assessment (``assessment`` is what ``perfmodel.assess`` returns):
 Answers for notebooks (``answers``): ``finding(assessment, about, profile="")`` states one finding in a sentence;
 ``counts_table, findings_table, not_tested_table, smart_table, score_sums, weight_choices, variances_table,
 agreement_table, d_study_table, shrinkage_table, scale_use_table, link_slopes_table,
-link_range_table, double_rating_table, changed_table`` are tables, ``busiest_unit`` names the unit with
-most to discuss and ``largest_profile`` the post that most people have.
+link_range_table, double_rating_table, changed_table, claims_table, permitted_table`` are tables,
+``busiest_unit`` names the unit with most to discuss and ``largest_profile`` the post that most people have.
 """
 
 from .answers import (
     agreement_table,
     busiest_unit,
     changed_table,
+    claims_table,
     counts_table,
     d_study_table,
     double_rating_table,
@@ -42,6 +43,7 @@ from .answers import (
     link_range_table,
     link_slopes_table,
     not_tested_table,
+    permitted_table,
     scale_use_table,
     score_sums,
     shrinkage_table,
@@ -70,6 +72,7 @@ __all__ = [
     "busiest_unit",
     "calibration_report",
     "changed_table",
+    "claims_table",
     "counts_table",
     "d_study_table",
     "double_rating_table",
@@ -82,6 +85,7 @@ __all__ = [
     "link_range_table",
     "link_slopes_table",
     "not_tested_table",
+    "permitted_table",
     "scale_use_table",
     "score_sums",
     "shrinkage_table",

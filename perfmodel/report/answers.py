@@ -235,6 +235,23 @@ def weight_choices(assessment, profile: str) -> pd.DataFrame:
     return table.rename_axis("kpi").reset_index()
 
 
+def permitted_table(assessment, profile: str) -> pd.DataFrame:
+    """What each weight can reach, percent of the whole: ``kpi, least, most``."""
+    space = assessment.cycle.scheme.weight_space(profile)
+    ends = []
+    for sign in (-1.0, 1.0):
+        ends.append(np.diag(space.largest(sign * np.eye(len(space.names)))))
+    return pd.DataFrame({"kpi": space.names, "least": ends[0], "most": ends[1]})
+
+
+def claims_table(assessment, profile: str) -> pd.DataFrame:
+    """How many people have each grade under every permitted choice, under some, under none: ``grade, always, …``."""
+    possible = assessment.weights[profile].possible
+    possible = possible[(possible != "").all(axis=1)]
+    rows = [(g, *[int((possible[g] == word).sum()) for word in ("always", "some", "never")]) for g in possible.columns]
+    return pd.DataFrame(rows, columns=["grade", "always", "some", "never"])
+
+
 def variances_table(assessment) -> pd.DataFrame:
     """Where ratings differ: variance by source, rating points squared, with its share; or why it is not known."""
     fit = assessment.severity

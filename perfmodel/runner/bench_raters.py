@@ -65,13 +65,13 @@ print(json.dumps({"time": took, "ratings": len(ratings), "raters": len(fit.rater
 def beside_lme4(repeat: int, say: Callable[[str], None]) -> Iterator[str]:
     """Lines on InstEval: differences from lme4's numbers, then medians of ``repeat`` fits in one session each."""
     say("InstEval: severity with standard errors")
-    mine = _json(sys.executable, "-c", OURS, str(repeat))
+    mine = json_of(sys.executable, "-c", OURS, str(repeat))
     yield f"fit_severity, InstEval, severities with SEs: {_median(mine['fit']):.2f} s"
     if shutil.which("Rscript") is None:
         yield "lme4: no Rscript here, so nothing to compare with (Debian: r-base-core, r-cran-lme4)"
         return
     say("InstEval: lme4")
-    peer = _json("Rscript", "-e", PEER, str(repeat))
+    peer = json_of("Rscript", "-e", PEER, str(repeat))
     alone, both = _median(peer["fit"]), _median(peer["fit"]) + _median(peer["sd"])
     with_sd = _median(mine["fit"]) + _median(mine["sd"])
     yield f"  lmer alone {alone:.2f} s: {alone / _median(mine['fit']):.1f} × as long"
@@ -102,7 +102,7 @@ def sizes(repeat: int, say: Callable[[str], None]) -> Iterator[dict]:
     """Median seconds, and memory (MiB, the data themselves included), by number of ``employees``."""
     for size in SIZES:
         say(f"{size:,} employees")
-        found = [_json(sys.executable, "-c", LARGE, str(size)) for _ in range(repeat)]
+        found = [json_of(sys.executable, "-c", LARGE, str(size)) for _ in range(repeat)]
         counts = {"ratings": found[0]["ratings"], "raters": found[0]["raters"], "linked": found[0]["known"]}
         seconds, memory = _median([f["time"] for f in found]), max(f["memory"] for f in found)
         yield {"employees": size, **counts, "seconds": round(seconds, 2), "memory": round(memory), "runs": repeat}
@@ -118,7 +118,8 @@ def _median(values: list[float]) -> float:
     return statistics.median(values)
 
 
-def _json(*command: str) -> dict:
+def json_of(*command: str) -> dict:
+    """What a command prints, which must be JSON; a failure is no time."""
     start = time.perf_counter()
     outcome = subprocess.run(command, capture_output=True, text=True)
     if outcome.returncode:

@@ -7,7 +7,7 @@ after another by inverting an integral of Z, which is the Rosenblatt map. Each Z
 and built by integrating non-negative functions, so nothing cancels, as signed truncated powers would.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -210,6 +210,16 @@ class BoxSimplex:
             shift = (low + high) / 2
             low, high = (shift, high) if np.clip(wanted + shift, least, most).sum() < self.total else (low, shift)
         return np.clip(wanted + (low + high) / 2, least, most)
+
+    def moved(self, now: np.ndarray, at: int, value: float) -> np.ndarray:
+        """``now`` with one weight at ``value`` (or the nearest that can be), the others as near as they can stay."""
+        least, most = self.reach
+        value = float(np.clip(value, least[at], most[at]))
+        lower, upper = list(self.lower), list(self.upper)
+        lower[at] = upper[at] = value
+        wanted = np.array(now, float)
+        wanted[at] = value
+        return replace(self, lower=tuple(lower), upper=tuple(upper)).nearest(wanted)
 
     def vertices(self) -> np.ndarray:
         """Corners (n, weights): all weights but one at an end of their ranges."""

@@ -272,6 +272,25 @@ class WeightSpace:
             found[part] = outer[i] * box.nearest(share) / 100
         return pd.Series(found, self.names)
 
+    def moved(self, weights, name: str, value: float) -> pd.Series:
+        """Permitted weights with one of them at ``value``, the others of its level giving way within their ranges.
+
+        ``name``: a category (``value`` in percent of the whole) or a weight inside one (percent of the category).
+        The value stops where its range, the total or an order does.
+        """
+        now = pd.Series(weights, dtype=float)[self.names].to_numpy()
+        outer = self.category_weights(now[None])[0]
+        level = next((c for c, inner in self.within.items() if name in inner), None)
+        if level is None and name not in self.ranges:
+            raise SchemeError(f"There is no weight {name}; move one of {', '.join([*self.ranges, *self.names])}.")
+        shares = {c: now[part] / (outer[i] / 100 or 1.0) for i, (c, part) in enumerate(self._slices.items())}
+        if level is None:
+            outer = self.outer.moved(outer, list(self.ranges).index(name), value)
+        else:
+            shares[level] = self.inner[level].moved(shares[level], list(self.within[level]).index(name), value)
+        found = np.concatenate([outer[i] * share / 100 for i, share in enumerate(shares.values())])
+        return pd.Series(found, self.names)
+
     def largest(self, values: np.ndarray) -> np.ndarray:
         """Weights (..., names) that make sum of w * values largest over the whole space."""
         values = np.asarray(values, float)

@@ -1,0 +1,158 @@
+"""Weights for the next plan, chosen on closed quarters under pseudonyms; what they would have done is told after."""
+
+from dataclasses import dataclass
+from datetime import date
+from hashlib import sha256
+
+import numpy as np
+import pandas as pd
+
+from .assessment import Assessment
+from .errors import DataError
+from .outcomes import pool
+from .weights import choose_weights
+
+COSTED = 64  # permitted choices whose cost is looked at
+ALIKE = 12  # characters of a pseudonym's digest
+
+
+def choice_points(assessment: Assessment, profile: str, *, key: str, today: date | None = None) -> pd.DataFrame:
+    """Points of a profile's people in a closed quarter, pseudonyms x KPIs, ready for ``choose_weights``.
+
+    ``key`` makes the pseudonyms: the same key gives a person the same one in every quarter, and without it nobody is
+    told from another. ``today`` decides whether the quarter is over.
+
+    Raises
+    ------
+    DataError
+        If the quarter still runs or waits for results: weights are chosen on closed quarters only, because a choice
+        made while results are open is a choice of results.
+    """
+    scheme = assessment.cycle.scheme
+    if scheme.end >= (today or date.today()):
+        raise DataError(
+            f"The quarter {assessment.cycle.id} runs until {scheme.end}. Weights are chosen on closed quarters, for "
+            "the next plan; until then 03_weights shows sensitivity only."
+        )
+    if assessment.status == "PARTIAL":
+        raise DataError(
+            f"The quarter {assessment.cycle.id} waits for results ({len(assessment.chase)} to chase), so it is not "
+            "closed; choose on an earlier quarter."
+        )
+    if not key:
+        raise DataError("Pseudonyms need a key of their own; without one they would be the names.")
+    points = assessment.profile_points(profile)
+    digests = [sha256(f"{key}\0{employee}".encode()).hexdigest()[:ALIKE] for employee in points.index]
+    return points.set_axis(pd.Index(digests, name="pseudonym")).sort_index()
+
+
+def error_variance(assessment: Assessment, profile: str) -> pd.Series:
+    """Variance of the error of each KPI's points (points squared), 0 for measured ones: for the aim "reliable".
+
+    From the standard errors of adjusted ratings through the rubric's slope; the mean over the profile's people.
+    """
+    names = assessment.cycle.scheme.weight_space(profile).names
+    rated = assessment.severity.adjusted_ratings.dropna(subset=["se"])
+    rated = rated[rated["employee_id"].isin(assessment.profile_points(profile).index)]
+    rubric, value = assessment.cycle.scheme.rubric_points, rated["rating_adjusted"]
+    slope = (rubric(value + rated["se"]) - rubric(value - rated["se"])) / (2 * rated["se"])
+    variance = ((slope * rated["se"]) ** 2).groupby(rated["kpi"]).mean()
+    # A rated part of a KPI counts by its share; the rating's id is the item's.
+    items = assessment.cycle.scheme.item_table().set_index("item")
+    share = items.loc[variance.index, "share"] / 100
+    by_kpi = (variance * share**2).groupby(items.loc[variance.index, "kpi"]).sum()
+    return by_kpi.reindex(names).fillna(0.0).rename("error")
+
+
+def consequences(assessment: Assessment, profile: str, weights: pd.Series) -> pd.DataFrame:
+    """What weights would have meant in this quarter, told after they are chosen and never an aim.
+
+    One row ``in force`` and one ``chosen``: people by grade, ``changed`` (people whose grade differs), and cost of
+    the whole company's proposals against the pool (``cost, balance, currency``; empty without a pay table).
+    """
+    simulation = assessment.weights[profile]
+    base, grades = simulation.baseline, simulation.ladder.grades
+    who = simulation.reason.index[simulation.reason == ""]
+    scores = assessment.scores
+    rows = {}
+    for name, chosen in (("in force", base), ("chosen", weights)):
+        w = pd.Series(chosen, dtype=float)[base.index].to_numpy()
+        place = simulation.ladder.place(simulation.panel.scores(w[None])[0])
+        grade = pd.Series(np.array(grades, object)[place], who)
+        by_id = scores["employee_id"].map(grade)
+        proposed = scores.assign(grade_proposed=by_id.where(by_id.notna(), scores["grade_proposed"]))
+        money = pool(proposed, assessment.cycle.pay, assessment.cycle.scheme)
+        money = money[money["step"] == "proposed"]
+        known = money.iloc[0] if len(money) else pd.Series({"cost": np.nan, "balance": np.nan, "currency": ""})
+        rows[name] = {
+            **grade.value_counts().reindex(list(grades), fill_value=0).to_dict(),
+            "changed": int((grade != simulation.grade[who]).sum()),
+            **known[["cost", "balance", "currency"]].to_dict(),
+        }
+    return pd.DataFrame(rows).T.rename_axis("weights")
+
+
+def cost_range(assessment: Assessment, profile: str, draws: int = COSTED) -> pd.DataFrame:
+    """What proposals would cost the company under permitted weights: rows ``in force, least, median, most``.
+
+    ``cost, balance`` (money of ``currency``) and ``changed`` (grades that differ from those in force); the least and
+    the most among ``draws`` permitted choices, which others may pass. Empty without a pay table.
+    """
+    space = assessment.weights[profile].space
+    rows = [
+        consequences(assessment, profile, w).loc["chosen"] for _, w in space.sample(draws, assessment.seed).iterrows()
+    ]
+    now = consequences(assessment, profile, assessment.weights[profile].baseline).loc["in force"]
+    table = pd.DataFrame(rows).sort_values(["cost", "changed"], kind="stable", ignore_index=True)
+    columns = ["cost", "balance", "changed", "currency"]
+    if table["cost"].isna().all():
+        return pd.DataFrame(columns=columns).rename_axis("weights")
+    picked = {"in force": now, "least": table.iloc[0], "median": table.iloc[len(table) // 2], "most": table.iloc[-1]}
+    return pd.DataFrame(picked).T[columns].rename_axis("weights")
+
+
+@dataclass(frozen=True, eq=False)
+class ClosedChoice:
+    """Weights chosen on the last closed quarter and checked on the one before; ``reason`` where that cannot be.
+
+    ``weights``: ``aim, kpi, weight, low, high`` (percent of the whole, extent of the near-optimal set). ``check``:
+    ``aim, weights, value, n`` on the hold-out quarter. ``cost``: ``aim`` and what :func:`consequences` tells.
+    """
+
+    chosen_on: str
+    checked_on: str
+    weights: pd.DataFrame
+    check: pd.DataFrame
+    cost: pd.DataFrame
+    reason: str
+
+
+def on_closed(assessment: Assessment, profile: str, *, key: str = "shown", today: date | None = None) -> ClosedChoice:
+    """The most discriminating and the most reliable weights, from the quarters before ``assessment``'s."""
+    names = (["aim", "kpi", "weight", "low", "high"], ["aim", "weights", "value", "n"], ["aim", "weights"])
+    nothing = [pd.DataFrame(columns=columns) for columns in names]
+    past = [Assessment(cycle, assessment.seed) for cycle in assessment.history]
+    if len(past) < 2:
+        return ClosedChoice(
+            "",
+            "",
+            nothing[0],
+            nothing[1],
+            nothing[2],
+            "Two closed quarters are needed: one to choose on, one to check on.",
+        )
+    closed, before = past[-1], past[-2]
+    try:
+        points, other = (choice_points(q, profile, key=key, today=today) for q in (closed, before))
+        simulation, chosen, checked, cost = closed.weights[profile], [], [], []
+        for aim in ("discriminating", "reliable"):
+            error = error_variance(closed, profile) if aim == "reliable" else None
+            choice = choose_weights(points, simulation.space, aim, error=error, seed=assessment.seed)
+            chosen.append(choice.near.reset_index().assign(aim=aim))
+            checked.append(choice.check(other, simulation.baseline).reset_index().assign(aim=aim))
+            cost.append(consequences(closed, profile, choice.weights).reset_index().assign(aim=aim))
+    except (DataError, KeyError) as refused:
+        return ClosedChoice(closed.cycle.id, before.cycle.id, nothing[0], nothing[1], nothing[2], str(refused))
+    tables = [pd.concat(parts, ignore_index=True) for parts in (chosen, checked, cost)]
+    weights, check, cost_of = (table[["aim", *[c for c in table if c != "aim"]]] for table in tables)
+    return ClosedChoice(closed.cycle.id, before.cycle.id, weights, check, cost_of, "")

@@ -1,0 +1,143 @@
+"""The live cell in a real JupyterLab: a slider is moved in a browser, and the answer is awaited there."""
+
+import json
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from ..errors import RunError
+
+PEOPLE = 1_000
+STEPS = 12  # moves of the slider
+CELLS = (
+    "import perfmodel as pm",
+    "quarter = pm.assess({cycle!r}, seed=1)",
+    "pm.live_weights(quarter, {profile!r}, scheme={scheme!r}, plan={plan!r})",
+)
+# From the key to the next paint after the answer stands on the page, in milliseconds.
+WATCH = """() => { window.pmTimes = []; let from = 0;
+    document.addEventListener('keydown', () => { from = performance.now(); }, true);
+    const shown = document.querySelector('.pm-flips').closest('.widget-html-content');
+    new MutationObserver(() => requestAnimationFrame(() => {
+        if (from) { window.pmTimes.push(performance.now() - from); from = 0; } })
+    ).observe(shown, {childList: true, subtree: true, characterData: true}); }"""
+
+
+def drive(folder: Path, cycle: str, profile: str, *, chromium: str, steps: int = STEPS, reason: str = "") -> dict:
+    """Open a notebook with the live cell in JupyterLab, move the first slider ``steps`` times, then write the plan.
+
+    Returns ``times`` (ms, key to paint), ``before`` and ``after`` (what the cell says of flips), ``said`` (of the
+    plan, where ``reason`` is given), ``problems`` (errors on the page).
+    """
+    from playwright.sync_api import sync_playwright
+
+    notebook = folder / "live.ipynb"
+    given = {
+        "cycle": cycle,
+        "profile": profile,
+        "scheme": str(Path(cycle) / "scheme.yaml"),
+        "plan": str(folder / "plan"),
+    }
+    notebook.write_text(json.dumps(_notebook([cell.format(**given) for cell in CELLS])), encoding="utf-8")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    own = {f"JUPYTER_{name}_DIR": str(folder / name) for name in ("CONFIG", "RUNTIME", "DATA")}
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--ServerApp.port={port}",
+               "--IdentityProvider.token=t", f"--ServerApp.root_dir={folder}", "--ServerApp.ip=127.0.0.1",
+               f"--LabApp.workspaces_dir={folder / 'workspaces'}", f"--LabApp.user_settings_dir={folder / 'settings'}",
+               "--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]  # fmt: skip
+    with open(folder / "lab.log", "wb") as log:
+        lab = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | own, cwd=folder)
+    try:
+        _await(f"http://127.0.0.1:{port}/api?token=t", lab, folder / "lab.log")
+        with sync_playwright() as play:
+            browser = play.chromium.launch(
+                executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+            )
+            try:
+                page = browser.new_page(viewport={"width": 1440, "height": 1000})
+                problems: list[str] = []
+                page.on("pageerror", lambda error: problems.append(str(error)))
+                page.goto(f"http://127.0.0.1:{port}/lab/tree/live.ipynb?reset&token=t")
+                page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
+                idle = '.jp-Notebook-ExecutionIndicator[data-status="idle"]'
+                page.wait_for_selector(idle, state="attached", timeout=60_000)
+                page.locator(".lm-MenuBar-itemLabel", has_text="Run").click()
+                page.locator('[data-command="runmenu:run-all"]').first.click()
+                page.wait_for_selector(".pm-flips", timeout=120_000)
+                before = page.locator(".pm-flips").inner_text()
+                page.evaluate(WATCH)
+                page.locator(".noUi-handle").first.focus()
+                for step in range(steps):
+                    page.keyboard.press("ArrowRight" if step % 2 == 0 or step > 3 else "ArrowLeft")
+                    page.wait_for_function("n => window.pmTimes.length > n", arg=step, timeout=20_000)
+                after = page.locator(".pm-flips").inner_text()
+                said = ""
+                if reason:
+                    page.get_by_placeholder("why these weights").fill(reason)
+                    page.get_by_role("button", name="Write plan/scheme.yaml").click()
+                    page.wait_for_selector(".pm-written", timeout=20_000)
+                    said = page.locator(".pm-written").inner_text()
+                page.screenshot(path=folder / "live.png", full_page=True)
+                return {"times": page.evaluate("window.pmTimes"), "before": before, "after": after, "said": said,
+                        "problems": problems}  # fmt: skip
+            finally:
+                browser.close()
+    finally:
+        lab.terminate()
+        lab.wait(timeout=30)
+
+
+def live(repeat: int, say: Callable[[str], None]) -> Iterator[str]:
+    """A line on the time from a key on a slider to the new grades on the page, ``PEOPLE`` employees."""
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        yield "live: no Chromium here"
+        return
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        say(f"live: {PEOPLE:,} employees in JupyterLab")
+        sample = [sys.executable, "-m", "perfmodel", "sample", str(folder / "data"), "--employees", str(PEOPLE)]
+        made = subprocess.run([*sample, "--quarters", "1"], capture_output=True, text=True)
+        if made.returncode:
+            raise RunError(f"perfmodel sample ended with {made.returncode}: {made.stderr[-300:]}")
+        cycle = next(path.parent for path in sorted((folder / "data").rglob("scheme.yaml")))
+        found = drive(folder, str(cycle), "regional_manager", chromium=chromium, steps=max(repeat, 5) * 4)
+    times = found["times"]
+    yield (
+        f"live re-scoring of {PEOPLE:,} employees, key to paint: median {statistics.median(times):.0f} ms, "
+        f"slowest {max(times):.0f} ms of {len(times)}"
+    )
+
+
+def _await(address: str, server: subprocess.Popen, log: Path) -> None:
+    for _ in range(300):
+        if server.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(address, timeout=2):
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise RunError(f"JupyterLab did not start: {log.read_text(errors='replace')[-500:]}")
+
+
+def _notebook(cells: list[str]) -> dict:
+    return {
+        "cells": [
+            {"cell_type": "code", "id": f"c{i}", "metadata": {}, "execution_count": None, "outputs": [], "source": cell}
+            for i, cell in enumerate(cells)
+        ],
+        "metadata": {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }

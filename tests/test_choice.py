@@ -1,0 +1,249 @@
+"""Choosing weights for the next plan: optima known in closed form, what near-optimal means, and what is refused."""
+
+from datetime import date
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import kendalltau
+
+import perfmodel as pm
+from perfmodel import DataError, SchemeError, WeightSpace, choose_weights, planning
+from perfmodel.io import write_plan
+from perfmodel.scheme import read_scheme
+from perfmodel.scheme.writing import for_next_quarter, with_weights
+
+FOUR = {"sales": (40, 60), "team": (20, 30), "market": (10, 20), "ops": (5, 10)}
+TREE = {
+    "sales": ((40, 60), {"attainment": (30, 50), "new": (20, 40), "margin": (20, 40)}),
+    "team": ((20, 40), {"reach": (40, 60), "culture": (40, 60)}),
+    "ops": ((10, 30), {"forecast": (100, 100)}),
+}
+
+
+def random_points(space, n=30, seed=3):
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame(rng.normal(75, 10, (n, len(space.names))), [f"e{i:02}" for i in range(n)], space.names)
+
+
+def test_the_largest_margin_of_two_statements_is_where_they_balance():
+    # Two weights a + b = 100. x beats y by (a - b) / 10, y beats z by (2 b - a) / 10 points of the scores below:
+    # the smaller is largest where a - b = 2 b - a, so 2 a = 3 b: a = 60, b = 40, margin 2.
+    space = WeightSpace({"a": (0, 100), "b": (0, 100)})
+    points = pd.DataFrame({"a": [20, 10, 20], "b": [0, 10, -10]}, index=["x", "y", "z"], dtype=float)
+    choice = choose_weights(points, space, pairs=[("x", "y"), ("y", "z")])
+    assert choice.weights.tolist() == pytest.approx([60, 40], abs=1e-6)
+    assert choice.value == pytest.approx(2) and choice.consistent and choice.statements.kept.all()
+    # Margin of at least 95 % of 2: (a - b) / 10 >= 1.9 gives a >= 59.5; (2 b - a) / 10 >= 1.9 gives a <= 60.33.
+    assert choice.near.loc["a", ["low", "high"]].tolist() == pytest.approx([59.5, 181 / 3], abs=1e-6)
+    assert (choice.tau, choice.tau_found) == (1, 1)
+
+
+def test_weights_behind_an_order_are_among_those_that_keep_it():
+    space = WeightSpace(FOUR)
+    points = random_points(space)
+    truth = pd.Series({"sales": 55, "team": 22, "market": 15, "ops": 8})
+    order = (points @ truth).sort_values(ascending=False).index[:10]
+    choice = choose_weights(points, space, order=order)
+    assert choice.consistent and choice.statements.kept.all() and len(choice.statements) == 45
+    assert choice.value >= (points.loc[order] @ truth / 100).diff().iloc[1:].mul(-1).min() - 1e-9
+    assert space.contains(choice.weights)
+    fresh = choice.check(points.iloc[::-1], baseline=truth)
+    assert fresh.loc["chosen", "value"] == fresh.loc["baseline", "value"] == 1 and (fresh.n == 45).all()
+
+
+def test_contradictions_are_violated_least_and_named():
+    # x over y and y over x: lead l and -l; the violation is |l|, least where they are level: a = 50.
+    space = WeightSpace({"a": (0, 100), "b": (0, 100)})
+    points = pd.DataFrame({"a": [20, 10], "b": [0, 10]}, index=["x", "y"], dtype=float)
+    choice = choose_weights(points, space, pairs=[("x", "y"), ("y", "x")])
+    assert not choice.consistent and choice.value == pytest.approx(0, abs=1e-9)
+    assert choice.weights["a"] == pytest.approx(50, abs=1e-6) and "contradict" in repr(choice)
+    # One pair stated against two: the two are kept.
+    points = pd.DataFrame({"a": [20, 10, 0], "b": [20, 10, 0]}, index=["x", "y", "z"], dtype=float)
+    choice = choose_weights(points, space, order=["x", "y", "z"], pairs=[("z", "x")])
+    assert choice.statements.set_index(["better", "worse"]).kept.to_dict() == {
+        ("x", "y"): True, ("x", "z"): True, ("y", "z"): True, ("z", "x"): False,
+    }  # fmt: skip
+    assert choice.value == pytest.approx(-20)  # z lies 20 under x whatever the weights
+
+
+def test_tau_is_kendalls():
+    space = WeightSpace(FOUR)
+    points = random_points(space, 8)
+    order = list(points.index)
+    choice = choose_weights(points, space, order=order)
+    scores = points @ choice.weights
+    assert choice.tau == pytest.approx(kendalltau(-np.arange(8), scores[order]).statistic, abs=1e-6)
+    assert choice.tau_found >= choice.tau
+
+
+def test_the_most_discriminating_weights_are_the_best_corner():
+    for seed in range(5):
+        space = WeightSpace.tree(TREE)
+        points = random_points(space, seed=seed)
+        choice = choose_weights(points, space, "discriminating")
+        best = max(np.var(points.to_numpy() @ v / 100, ddof=1) for v in space.vertices().to_numpy())
+        assert choice.value == pytest.approx(best) and space.contains(choice.weights)
+        assert ((choice.near.low <= choice.near.weight + 1e-9) & (choice.near.weight <= choice.near.high + 1e-9)).all()
+
+
+def test_the_most_reliable_weights_of_two_independent_kpis():
+    # Uncorrelated in the sample, variances s and errors e: reliability 1 - sum w^2 e / sum w^2 s. With all error in b,
+    # as much weight on a as is permitted.
+    space = WeightSpace({"a": (30, 70), "b": (30, 70)})
+    points = pd.DataFrame({"a": [60, 60, 80, 80], "b": [60, 80, 60, 80]}, index=list("wxyz"), dtype=float)
+    choice = choose_weights(points, space, "reliable", error=pd.Series({"a": 0, "b": 50}))
+    assert choice.weights.tolist() == pytest.approx([70, 30], abs=1e-4)
+    variance = np.var([60, 60, 80, 80], ddof=1)
+    assert choice.value == pytest.approx(1 - 0.09 * 50 / (0.58 * variance))
+
+
+def test_a_holdout_measures_what_was_aimed_at_on_other_points():
+    space = WeightSpace(FOUR)
+    choice = choose_weights(random_points(space), space, "discriminating")
+    other = random_points(space, seed=9)
+    found = choice.check(other)
+    assert found.loc["chosen", "value"] == pytest.approx(np.var(other.to_numpy() @ choice.weights / 100, ddof=1))
+    assert found.loc["centre", "n"] == 30
+
+
+def test_who_lacks_a_point_takes_no_part_and_is_named():
+    space = WeightSpace(FOUR)
+    points = random_points(space)
+    points.loc["e03", "ops"] = np.nan
+    choice = choose_weights(points, space, "discriminating")
+    assert choice.left_out.to_dict() == {"e03": "no points in ops"}
+    with pytest.raises(DataError, match="e03 cannot stand in a statement: no points in ops"):
+        choose_weights(points, space, order=["e01", "e03"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "message"),
+    [
+        ({"aim": "cost"}, SchemeError, "Cost is never an aim"),
+        ({}, DataError, "No statement"),
+        ({"order": ["e01", "e01"]}, DataError, "twice"),
+        ({"pairs": [("e01", "nobody")]}, DataError, "nobody stands in a statement"),
+        ({"pairs": [("e01", "e01")]}, DataError, "better than itself"),
+        ({"aim": "reliable"}, DataError, "error variance"),
+        ({"aim": "reliable", "error": pd.Series({"sales": 0, "team": 0, "market": 0, "ops": 0})}, DataError, "above 0"),
+        ({"order": ["e01", "e02"], "tolerance": 2}, DataError, "between 0 and 1"),
+    ],
+)
+def test_what_cannot_be_aimed_at_is_refused(asked, error, message):
+    space = WeightSpace(FOUR)
+    with pytest.raises(error, match=message):
+        choose_weights(random_points(space), space, **asked)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(["sales", "team", "ops", "attainment", "new", "margin", "reach"]), st.floats(0, 100))
+def test_a_slider_moves_one_weight_and_the_others_stay_permitted(name, value):
+    for order in ((), ("sales >= team",)):
+        space = WeightSpace.tree(TREE, order=order)
+        found = space.moved(space.centre, name, value)
+        assert space.contains(found, tolerance=1e-5)
+        names, nodes = space.nodes(found.to_numpy()[None])
+        box = space.outer if name in TREE else space.inner[space.categories[name]]
+        at = list(TREE).index(name) if name in TREE else list(space.within[space.categories[name]]).index(name)
+        wanted = np.clip(value, box.reach[0][at], box.reach[1][at])
+        assert nodes[0, names.index(name)] == pytest.approx(wanted, abs=1e-5)
+
+
+# ---- writing the plan ----
+
+
+@pytest.fixture(scope="module")
+def closed():
+    return pm.assess("data/2026Q2", seed=1)
+
+
+def test_chosen_weights_are_written_and_everything_else_stays(closed):
+    text = Path("data/2026Q2/scheme.yaml").read_text(encoding="utf-8")
+    space = closed.cycle.scheme.weight_space("key_account_manager")
+    wanted = space.sample(1, seed=5).iloc[0]
+    changed = with_weights(text, "key_account_manager", wanted, "accounts grew\nfaster than the region")
+    scheme, _ = read_scheme(changed)
+    written = scheme.weights("key_account_manager").set_index("kpi")["weight"]
+    assert (written - wanted).abs().max() < 0.2 and space.contains(written)
+    before, after = text.splitlines(), changed.splitlines()
+    gone = [line for line in before if line not in after]
+    assert len(gone) <= 4 and "# accounts grew faster than the region" in changed
+    others = [p.id for p in scheme.profiles if p.id != "key_account_manager"]
+    for other in others:
+        pd.testing.assert_frame_equal(scheme.weights(other), closed.cycle.scheme.weights(other))
+    again = with_weights(changed, "key_account_manager", wanted, "said once more")
+    assert "accounts grew" not in again and "# said once more" in again
+
+
+def test_every_profile_takes_the_weights_of_every_permitted_choice(closed):
+    text = Path("data/2026Q2/scheme.yaml").read_text(encoding="utf-8")
+    for profile in closed.cycle.scheme.profiles:
+        space = closed.cycle.scheme.weight_space(profile.id)
+        for wanted in (space.sample(3, seed=2).iloc[i] for i in range(3)):
+            scheme, _ = read_scheme(with_weights(text, profile.id, wanted, "why"))
+            assert space.contains(scheme.weights(profile.id).set_index("kpi")["weight"])
+
+
+def test_the_next_quarter_follows():
+    text = Path("data/2025Q4/scheme.yaml").read_text(encoding="utf-8")
+    scheme, _ = read_scheme(for_next_quarter(text))
+    assert (scheme.cycle, scheme.start, scheme.end) == ("2026Q1", date(2026, 1, 1), date(2026, 3, 31))
+
+
+def test_a_plan_under_which_people_are_rated_is_not_written(closed, tmp_path):
+    space = closed.cycle.scheme.weight_space("regional_manager")
+    wanted = space.centre
+    diff = write_plan("data/2026Q2/scheme.yaml", tmp_path, "regional_manager", wanted, "the mean of all permitted")
+    assert "+cycle: {id: 2026Q3" in diff and "# the mean of all permitted" in (tmp_path / "scheme.yaml").read_text(
+        "utf-8"
+    )
+    (tmp_path / "ratings.csv").write_text("rater_id\n")
+    with pytest.raises(SchemeError, match=r"is frozen: ratings\.csv is there already"):
+        write_plan("data/2026Q2/scheme.yaml", tmp_path, "regional_manager", wanted, "late")
+    with pytest.raises(SchemeError, match="has begun"):
+        write_plan("data/2026Q2/scheme.yaml", "data/2026Q2", "regional_manager", wanted, "now")
+    with pytest.raises(SchemeError, match="Say why"):
+        write_plan("data/2026Q2/scheme.yaml", tmp_path / "next", "regional_manager", wanted, "  ")
+    with pytest.raises(SchemeError, match="not permitted"):
+        write_plan("data/2026Q2/scheme.yaml", tmp_path / "next", "regional_manager", wanted * 0.9, "because")
+
+
+def test_weights_are_chosen_on_closed_quarters_alone_under_pseudonyms(closed):
+    profile = "regional_manager"
+    with pytest.raises(DataError, match="runs until 2026-06-30"):
+        planning.choice_points(closed, profile, key="k", today=date(2026, 6, 30))
+    with pytest.raises(DataError, match="waits for results"):
+        planning.choice_points(pm.assess("data/2026Q3", seed=1), profile, key="k", today=date(2027, 1, 1))
+    with pytest.raises(DataError, match="need a key"):
+        planning.choice_points(closed, profile, key="", today=date(2027, 1, 1))
+    points = planning.choice_points(closed, profile, key="k", today=date(2027, 1, 1))
+    assert not set(points.index) & set(closed.cycle.employees["employee_id"]) and points.index.is_unique
+    other = planning.choice_points(pm.assess("data/2026Q1", seed=1), profile, key="k", today=date(2027, 1, 1))
+    assert len(set(points.index) & set(other.index)) > 50  # the same person, the same pseudonym
+
+
+def test_consequences_are_those_of_scoring_anew(closed):
+    profile = "regional_manager"
+    space = closed.cycle.scheme.weight_space(profile)
+    table = planning.consequences(closed, profile, space.sample(1, seed=3).iloc[0])
+    simulation = closed.weights[profile]
+    assert table.loc["in force", "changed"] == 0
+    known = simulation.grade[simulation.reason == ""].value_counts()
+    assert {g: table.loc["in force", g] for g in known.index} == known.to_dict()
+    stage = closed.pool.set_index("step").loc["proposed"]
+    assert table.loc["in force", "cost"] == pytest.approx(stage["cost"])
+    error = planning.error_variance(closed, profile)
+    assert (error >= 0).all() and error["sales_attainment"] == 0 and error.max() > 0
+
+
+def test_all_pairs_of_a_long_order_are_not_asked():
+    space = WeightSpace(FOUR)
+    points = random_points(space, 60)
+    choice = choose_weights(points, space, order=list(points.index))
+    assert len(choice.statements) == 59 and len(list(combinations(range(60), 2))) == 1770

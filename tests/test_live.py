@@ -1,0 +1,50 @@
+"""The live cell: its state without a browser, and once in a real JupyterLab."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import find_chromium
+
+import perfmodel as pm
+from perfmodel.runner.bench_live import drive
+from perfmodel.session import LiveWeights, live_weights
+
+PROFILE = "regional_manager"
+
+
+@pytest.fixture(scope="module")
+def closed():
+    return pm.assess("data/2026Q2", seed=1)
+
+
+def test_a_move_scores_everybody_anew(closed):
+    live = LiveWeights(closed, PROFILE)
+    assert live.flips().empty and (live.summary()["now"] == live.summary()["then"]).all()
+    live.move("sales", 58.0)
+    assert live.nodes()["sales"] == pytest.approx(58) and live.space.contains(live.weights)
+    simulation = closed.weights[PROFILE]
+    scores = simulation.panel.scores(live.weights.to_numpy()[None])[0]
+    place = simulation.ladder.place(scores)
+    who = simulation.reason.index[simulation.reason == ""]
+    then = pd.Series(np.array(simulation.ladder.grades, object)[place], who)
+    changed = then.index[then != simulation.grade[who]]
+    assert list(live.flips().employee_id) == sorted(changed) and len(changed) > 0
+    assert f'data-flips="{len(changed)}"' in live.html()
+    live.move("sales", 50.0)
+    others = [s.grade[s.reason == ""] for p, s in closed.weights.items() if p != PROFILE]
+    pd.testing.assert_series_equal(live.grades()[pd.concat(others).index], pd.concat(others), check_names=False)
+
+
+def test_unwatched_runs_get_a_line_instead_of_sliders(closed):
+    assert "perfmodel lab" in live_weights(closed, PROFILE, on=False).body()
+
+
+@pytest.mark.browser
+def test_sliders_in_jupyterlab_move_flips_and_write_the_plan(tmp_path, request):
+    cycle = str(request.config.rootpath / "data" / "2026Q2")
+    found = drive(tmp_path, cycle, PROFILE, chromium=find_chromium(), steps=14, reason="tried by hand")
+    assert found["problems"] == [] and len(found["times"]) == 14
+    assert found["before"].startswith("0 grades change") and not found["after"].startswith("0 grades change")
+    assert "+cycle: {id: 2026Q3" in found["said"]
+    written = (tmp_path / "plan" / "scheme.yaml").read_text(encoding="utf-8")
+    assert "# tried by hand" in written and "id: 2026Q3" in written
