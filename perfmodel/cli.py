@@ -173,6 +173,7 @@ def example(a) -> int:
     if a.name == "usjudge":
         write_files(place, examples.usjudge_files(), force=a.force)
         say("USJudgeRatings as points, and what every choice of weights makes of them")
+        print(*examples.usjudge_sentences(), sep="\n")
         print(place)
         return OK
     from .runner import write_tables

@@ -167,6 +167,28 @@ def usjudge_weights(seed: int = 1):
     return simulate_weights(usjudge_points(), WeightSpace(JUDGE_RANGES), grades=JUDGE_GRADES, seed=seed)
 
 
+def usjudge_sentences(seed: int = 1) -> list[str]:
+    """Who is first under every permitted choice, who under none, and where the order of the two first turns."""
+    simulation = usjudge_weights(seed)
+    limits = simulation.rank_limits
+    always = limits.index[limits["worst_bound"] == 1]
+    never = int((limits["best_bound"] > 1).sum())
+    can = limits.index[limits["best"] == 1]
+    said = [
+        f"always first: {', '.join(always) or 'nobody'}; first under some permitted choice: {', '.join(can)}; "
+        f"never first, proved: {never} of {len(limits)}"
+    ]
+    one, other = simulation.mean_rank.sort_values(kind="stable").index[:2]
+    duel = simulation.outranks(one, other)
+    text = f"{one} before {other} under {duel.share:.3f} of permitted choices"
+    if duel.turn is not None:
+        moved = (duel.turn - simulation.baseline)[lambda change: change.abs() > 0.05]
+        text += "; level where, from the mean choice, " + ", ".join(f"{n} moves by {v:+.1f}" for n, v in moved.items())
+    else:
+        text += "; no permitted choice turns them"
+    return [*said, text + " (percent of the whole)"]
+
+
 def usjudge_files(seed: int = 1) -> dict[str, bytes]:
     """Path -> content: the points, and the tables of the weight simulation."""
     simulation = usjudge_weights(seed)

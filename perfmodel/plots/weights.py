@@ -192,8 +192,8 @@ def stability(weight_importance: pd.DataFrame, permitted: pd.DataFrame | None = 
     ax.set_yticks(range(len(rows)), rows["kpi"], color=INK)
     ax.spines["left"].set_visible(False)
     ax.grid(axis="x", color=HAIR)
-    thin = ", thin: what is permitted" if ends else ""
-    ax.set_xlabel(f"weight, percent of the whole; grey: few grades change, bar: the weight itself{thin}", loc="left")
+    thin = ", thin: permitted" if ends else ""
+    ax.set_xlabel(f"percent of the whole; grey: few grades change, bar: weight now{thin}", loc="left")
     chart.description = "No grade changes while the weight stays within: " + "; ".join(
         f"{r.kpi} {r.stable_low:.1f} to {r.stable_high:.1f} (now {r.weight_nominal:.1f})" for r in rows_of(rows)
     )

@@ -22,6 +22,7 @@ CELLS = (
     "quarter = pm.assess({cycle!r}, seed=1)",
     "pm.live_weights(quarter, {profile!r}, scheme={scheme!r}, plan={plan!r})",
 )
+RUNNING = "() => /[*0-9]/.test(document.querySelector('.jp-Cell .jp-InputPrompt')?.textContent || '')"
 # From the key to the next paint after the answer stands on the page, in milliseconds.
 WATCH = """() => { window.pmTimes = []; let from = 0;
     document.addEventListener('keydown', () => { from = performance.now(); }, true);
@@ -71,8 +72,7 @@ def drive(folder: Path, cycle: str, profile: str, *, chromium: str, steps: int =
                 page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
                 idle = '.jp-Notebook-ExecutionIndicator[data-status="idle"]'
                 page.wait_for_selector(idle, state="attached", timeout=60_000)
-                page.locator(".lm-MenuBar-itemLabel", has_text="Run").click()
-                page.locator('[data-command="runmenu:run-all"]').first.click()
+                _run_all(page)
                 page.wait_for_selector(".pm-flips", timeout=120_000)
                 before = page.locator(".pm-flips").inner_text()
                 page.evaluate(WATCH)
@@ -95,6 +95,21 @@ def drive(folder: Path, cycle: str, profile: str, *, chromium: str, steps: int =
     finally:
         lab.terminate()
         lab.wait(timeout=30)
+
+
+def _run_all(page) -> None:
+    """Run every cell; asked again where the notebook has not met its kernel yet and does nothing."""
+    from playwright.sync_api import TimeoutError as Late
+
+    for _ in range(10):
+        page.locator(".lm-MenuBar-itemLabel", has_text="Run").click()
+        page.locator('[data-command="runmenu:run-all"]').first.click()
+        try:
+            page.wait_for_function(RUNNING, timeout=6_000)
+            return
+        except Late:
+            page.keyboard.press("Escape")
+    raise RunError("JupyterLab does not run the notebook's cells.")
 
 
 def live(repeat: int, say: Callable[[str], None]) -> Iterator[str]:
