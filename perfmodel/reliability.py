@@ -35,11 +35,7 @@ def icc(matrix) -> pd.Series:
             "Agreement needs at least two employees and two raters, and every rater's rating of every employee."
         )
     n, k = x.shape
-    rows, columns, grand = x.mean(axis=1), x.mean(axis=0), x.mean()
-    between = k * ((rows - grand) ** 2).sum() / (n - 1)
-    raters = n * ((columns - grand) ** 2).sum() / (k - 1)
-    within = ((x - rows[:, None]) ** 2).sum() / (n * (k - 1))
-    error = ((x - rows[:, None] - columns + grand) ** 2).sum() / ((n - 1) * (k - 1))
+    between, raters, within, error = _mean_squares(x)
 
     def ratio(top, bottom):
         return top / bottom if bottom > 0 else np.nan
@@ -53,6 +49,17 @@ def icc(matrix) -> pd.Series:
         ratio(between - error, between),
     )
     return pd.Series(values, FORMS, name="icc")
+
+
+def _mean_squares(x: np.ndarray) -> tuple[float, float, float, float]:
+    """Between employees, between raters, within employees, and of error (Shrout and Fleiss 1979, table 2)."""
+    n, k = x.shape
+    rows, columns, grand = x.mean(axis=1), x.mean(axis=0), x.mean()
+    between = k * ((rows - grand) ** 2).sum() / (n - 1)
+    raters = n * ((columns - grand) ** 2).sum() / (k - 1)
+    within = ((x - rows[:, None]) ** 2).sum() / (n * (k - 1))
+    error = ((x - rows[:, None] - columns + grand) ** 2).sum() / ((n - 1) * (k - 1))
+    return between, raters, within, error
 
 
 def icc_interval(matrix, form: str, level: float = 0.90) -> tuple[float, float]:
@@ -74,11 +81,7 @@ def icc_interval(matrix, form: str, level: float = 0.90) -> tuple[float, float]:
     icc(matrix)  # refuses what is no complete table
     x = np.asarray(matrix, float)
     n, k = x.shape
-    rows, columns, grand = x.mean(axis=1), x.mean(axis=0), x.mean()
-    between = k * ((rows - grand) ** 2).sum() / (n - 1)
-    raters = n * ((columns - grand) ** 2).sum() / (k - 1)
-    within = ((x - rows[:, None]) ** 2).sum() / (n * (k - 1))
-    error = ((x - rows[:, None] - columns + grand) ** 2).sum() / ((n - 1) * (k - 1))
+    between, raters, within, error = _mean_squares(x)
     tail = (1 + level) / 2
     if form.startswith("ICC(2"):
         one = icc(x)["ICC(2,1)"]
