@@ -76,6 +76,70 @@ def test_a_unit_prints_on_one_landscape_page(opened):
     assert b"/Count 1" in pdf and b"/Count 2" not in pdf
 
 
+def sorted_table(page, where=".src"):
+    """The first sortable table below ``where``, once it sorts."""
+    page.locator(where).scroll_into_view_if_needed()
+    page.wait_for_selector("html[data-sorts]", state="attached")
+    return page.locator(f"{where} table.sort")
+
+
+def column(table, name):
+    """Cells of a column from the top, as shown."""
+    heads = [text.strip() for text in table.locator("thead th").all_inner_texts()]
+    at = heads.index(name) + 1
+    return table.locator(f"tbody tr > :nth-child({at})").all_inner_texts()
+
+
+def test_a_table_sorts_numbers_as_numbers_and_keeps_what_is_missing_last(opened):
+    page = opened("company")
+    table = sorted_table(page)
+    given = column(table, "Employee")
+    head = table.locator("thead th", has_text="KPI score")
+    for sign in (1, -1):
+        head.click()
+        shown = column(table, "KPI score")
+        known = [sign * float(text.replace("\u2212", "-")) for text in shown if text]
+        assert known == sorted(known) and shown == [t for t in shown if t] + [t for t in shown if not t]
+        assert head.get_attribute("aria-sort") == ("ascending" if sign == 1 else "descending")
+    assert column(table, "Employee") != given
+    head.click()
+    assert column(table, "Employee") == given
+    head.locator("[role=button]").focus()
+    page.keyboard.press("Enter")  # the same without a mouse
+    assert head.get_attribute("aria-sort") == "ascending" and page.said == []
+
+
+def test_a_table_filters_and_a_link_to_a_hidden_row_brings_it_back(opened):
+    page = opened("company")
+    table = sorted_table(page)
+    page.locator(".src .dt-search input").fill("E-01")
+    assert set(name[:4] for name in column(table, "Employee")) == {"E-01"}
+    assert "of 64" in page.locator(".src .dt-info").inner_text()
+    page.evaluate("location.hash = '#s-E-041'")
+    page.wait_for_selector("#s-E-041")
+    assert len(column(table, "Employee")) == 64 and page.said == []
+
+
+def test_no_script_runs_but_the_one_that_sorts(opened):
+    page = opened("company")
+    page.evaluate("""() => { const s = document.createElement('script'); s.textContent = 'window.pwned = 1';
+        document.body.append(s); document.body.insertAdjacentHTML('beforeend', '<img src=x onerror="pwned=1">'); }""")
+    assert page.evaluate("window.pwned") is None
+    assert any("Content Security Policy" in said for said in page.said)
+
+
+def test_no_page_has_a_serious_fault_for_those_who_see_or_hear_otherwise(opened):
+    from axe_playwright_python.sync_playwright import Axe
+
+    for name in PAGES:
+        page = opened(name)
+        if page.locator("table.sort").count():
+            sorted_table(page, ".src" if page.locator(".src").count() else "main")
+        found = Axe().run(page).response["violations"]
+        serious = {v["id"]: v["nodes"][0]["html"] for v in found if v["impact"] in ("serious", "critical")}
+        assert serious == {}, name
+
+
 def test_code_of_a_notebook_opens_without_a_script(opened):
     page = opened("notebook")
     code = page.locator("details.code").first

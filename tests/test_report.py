@@ -15,6 +15,7 @@ from perfmodel.errors import DataError, RunError
 from perfmodel.plots import severity
 from perfmodel.report import words
 from perfmodel.report.sanitise import sanitised
+from perfmodel.report.sorting import MARK, digest
 
 OUTSIDE = re.compile(r"""(?:https?:|ftp:|(?:src|href|action|data|poster)\s*=\s*["']?\s*//|@import|javascript:)""", re.I)
 VOID = {"meta", "br", "hr", "img", "link", "input", "col", "wbr"}
@@ -97,10 +98,15 @@ def test_every_link_within_a_page_leads_to_a_row_of_that_page(pages):
         assert inner or name == "index"
 
 
-def test_pages_name_no_outside_address_and_forbid_scripts(pages):
+def test_pages_name_no_outside_address_and_forbid_every_script_but_the_one_that_sorts(pages):
     for name, text in pages.items():
-        assert not OUTSIDE.search(text), name
-        assert "default-src 'none'" in text and "<script" not in text, name
+        scripts = re.findall(r"<script[^>]*>(.*?)</script>", text, re.S)
+        assert not OUTSIDE.search(re.sub(r"<script.*?</script>", "", text, flags=re.S)), name
+        assert "default-src 'none'" in text and "script-src 'self'" not in text, name
+        allowed = re.findall(r"'(sha256-[^']+)'", text.split("<title>")[0])
+        assert sorted(map(digest, scripts)) == sorted(allowed), name
+        assert len(scripts) == (2 if MARK in text else 0), name
+    assert MARK in pages["company"] and MARK not in pages["index"]
 
 
 def test_names_that_look_like_markup_are_shown_as_text(pages):
@@ -153,7 +159,7 @@ def test_headline_of_a_unit_has_the_counts_of_its_tables(assessment):
 
 def test_headlines_never_judge(pages):
     for name, text in pages.items():
-        words_said = re.sub(r"<[^>]+>", " ", text[text.index("<body") :]).lower()
+        words_said = re.sub(r"<script.*?</script>|<[^>]+>", " ", text[text.index("<body") :], flags=re.S).lower()
         for word in ("fair ", "true ", "bias removed", "bottom", "forced", "failed"):
             assert word not in words_said, (name, word)
 
@@ -317,7 +323,7 @@ def exported(tmp_path_factory, assessment):
 
 
 def test_an_exported_notebook_is_one_offline_page(exported):
-    assert not OUTSIDE.search(exported) and "<script" not in exported and "<link" not in exported
+    assert not OUTSIDE.search(exported) and "<script" not in exported and "<link" not in exported  # no table to sort
     for name in ("require", "mathjax", "mermaid", "cdn"):
         assert name not in exported.lower()
     page = Balance(exported)

@@ -15,10 +15,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from ..plots.theme import ENLARGED, Chart, inline
-from . import words
+from . import sorting, words
 
 CHIPS = {"DRAFT": "draft", "PARTIAL": "partial", "PROVISIONAL": "draft", "FINAL": "final"}
-# No script can run in a page and nothing can be fetched, whatever its cells hold.
+# Nothing can be fetched, and no script can run but the one whose digest is added, whatever the cells of a page hold.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
 
@@ -33,7 +33,7 @@ def templates() -> Environment:
         lstrip_blocks=True,
     )
     env.filters.update(words.FORMATS)
-    env.globals.update(chip=chip, policy=Markup(POLICY))
+    env.globals.update(chip=chip, sorts=sorting.sorts)
     return env
 
 
@@ -149,8 +149,8 @@ class Table(Value):
         name = self.title or self.caption or "Table"
         return Markup(
             '<section class="value">{}{}<div class="scroll" role="region" aria-label="{}" tabindex="0">'
-            "<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>{}</section>"
-        ).format(title, _caption(self.caption), name, head, rows, note)
+            "<table{}><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>{}</section>"
+        ).format(title, _caption(self.caption), name, sorting.sorts(len(shown)), head, rows, note)
 
 
 def _side(kind: str) -> Markup:
@@ -255,8 +255,22 @@ class Page(Value):
 
 
 def document(title: str, header: Markup, main: Markup, *, footer: Markup | str = "", kind: str = "page", lang="en"):
-    """HTML of a page around its parts."""
-    return render("page.html.j2", title=title, header=header, main=main, footer=footer, kind=kind, lang=lang)
+    """HTML of a page around its parts, with the script of its sortable tables where it has any."""
+    scripts, policy = (), POLICY
+    if sorting.MARK in main or sorting.MARK in footer:
+        scripts = sorting.scripts()
+        policy += "; script-src " + " ".join(f"'{sorting.digest(script)}'" for script in scripts)
+    return render(
+        "page.html.j2",
+        title=title,
+        header=header,
+        main=main,
+        footer=footer,
+        kind=kind,
+        lang=lang,
+        policy=Markup(policy),
+        scripts=scripts,
+    )
 
 
 def counts_of(assessment) -> tuple[int, int, dict[str, int]]:

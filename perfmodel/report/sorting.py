@@ -1,0 +1,114 @@
+"""Tables that a reader sorts and filters, offline: DataTables, as itables carries it, inlined once a page.
+
+It lies in the page as text until a table comes near the eye, so a page is there as soon as its words are. The policy
+of a page names the digests of these two scripts, so nothing else that a page may hold can run.
+"""
+
+import base64
+import hashlib
+import json
+import re
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from markupsafe import Markup
+
+from ..language import say
+
+ROWS = 12  # what the eye takes in at once needs no sorting
+MARK = 'class="sort"'
+
+# What a cell shows is what it is sorted by: a true minus, thin spaces between thousands, a missing leading zero, a
+# sign and a unit; empty cells stay last whichever way. Text is compared as readers of the page's language do.
+_START = """
+const number = text => {
+  const plain = text.replace(/<[^>]*>/g, "").replace(/[\\u2009\\u202f\\u00a0 ]/g, "").replace(/\\u2212/g, "-").trim();
+  return /^[<>]?[-+]?[0-9]*[.]?[0-9]+%?$/.test(plain) ? parseFloat(plain.replace(/[<>%]/g, "")) : null;
+};
+const last = (a, b, way) => a === null || b === null ? (a === null) - (b === null) : way * (a - b);
+DataTable.type("figure", {
+  detect: {oneOf: text => number(String(text)) !== null, allOf: text => text === "" || number(String(text)) !== null},
+  order: {pre: text => number(String(text)), asc: (a, b) => last(a, b, 1), desc: (a, b) => last(a, b, -1)},
+});
+const names = new Intl.Collator(document.documentElement.lang, {numeric: true});
+DataTable.type("name", {
+  detect: () => true,
+  order: {
+    pre: text => String(text).replace(/<[^>]*>/g, "").trim(),
+    asc: (a, b) => (a === "") - (b === "") || names.compare(a, b),
+    desc: (a, b) => (a === "") - (b === "") || names.compare(b, a),
+  },
+});
+for (const table of document.querySelectorAll("table.sort")) {
+  const label = table.getAttribute("aria-label") || table.closest("[aria-label]")?.getAttribute("aria-label") || "";
+  const shown = new DataTable(table, {
+    paging: false, info: true, order: [], autoWidth: false, orderMulti: true, language: WORDS,
+    layout: {topStart: "search", topEnd: "info", bottomStart: null, bottomEnd: null},
+    columnDefs: [{targets: "_all", orderSequence: ["asc", "desc", ""]}],
+  });
+  table.closest(".dt-container").querySelector("input").setAttribute("aria-label", `${WORDS.search} ${label}`.trim());
+  addEventListener("hashchange", () => {
+    const row = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (!row && location.hash.startsWith("#s-")) {
+      shown.search("").draw();
+      document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();
+    }
+  });
+}
+document.documentElement.dataset.sorts = "";
+"""
+_AWAIT = """
+const tables = document.querySelectorAll("table.sort");
+const near = new IntersectionObserver(seen => {
+  if (!seen.some(one => one.isIntersecting)) return;
+  near.disconnect();
+  const script = document.createElement("script");
+  script.type = "module";
+  script.textContent = document.getElementById("sorting").textContent;
+  document.body.append(script);
+}, {rootMargin: "400px"});
+tables.forEach(table => near.observe(table));
+"""
+
+
+def sorts(rows: int) -> Markup:
+    """What marks a table of so many rows as one to be sorted."""
+    return Markup(" " + MARK) if rows >= ROWS else Markup("")
+
+
+@lru_cache
+def _library() -> str:
+    """DataTables as one module whose own name for the class is called DataTable."""
+    spec = find_spec("itables")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("itables, which carries the sorting of tables, is not installed.", name="itables")
+    text = (Path(spec.origin).parent / "html" / "dt_bundle.js").read_text(encoding="utf-8")
+    exports = re.search(r"export\s*\{([^}]*)\};?\s*", text)
+    own = exports and re.search(r"([\w$]+) as default", exports.group(1))
+    if not exports or not own:
+        raise ImportError("itables carries DataTables in a form that is not known here; see its version.")
+    text = text[: exports.start()] + text[exports.end() :]
+    # Notes on licences name addresses, and a page names none: they are not fetched, but a reader cannot know.
+    return text.replace("</script", "<\\/script") + f"\nconst DataTable = {own.group(1)};"
+
+
+def scripts() -> tuple[Markup, Markup]:
+    """What waits for a table to come near, and what then sorts, in the language spoken."""
+    words = {
+        "search": say("Filter"),
+        "info": say("{n} rows", n="_TOTAL_"),
+        "infoEmpty": say("no row"),
+        "infoFiltered": say("of {n}", n="_MAX_"),
+        "zeroRecords": say("No row holds that."),
+        "emptyTable": say("None."),
+        "aria": {"orderable": say(": sort"), "orderableReverse": say(": sort the other way"),
+                 "orderableRemove": say(": sort as given")},
+    }  # fmt: skip
+    start = _START.replace("WORDS", json.dumps(words, ensure_ascii=False).replace("</", "<\\/"))
+    return Markup(_AWAIT), Markup(_library() + start)
+
+
+def digest(script: str) -> str:
+    """What a page's policy calls ``script`` by."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
