@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import date
-from hashlib import sha256
 
 import numpy as np
 import pandas as pd
@@ -10,10 +9,10 @@ import pandas as pd
 from .assessment import Assessment
 from .errors import DataError
 from .outcomes import pool
+from .pseudonyms import pseudonym
 from .weights import choose_weights
 
 COSTED = 64  # permitted choices whose cost is looked at
-ALIKE = 12  # characters of a pseudonym's digest
 
 
 def choice_points(assessment: Assessment, profile: str, *, key: str, today: date | None = None) -> pd.DataFrame:
@@ -42,8 +41,8 @@ def choice_points(assessment: Assessment, profile: str, *, key: str, today: date
     if not key:
         raise DataError("Pseudonyms need a key of their own; without one they would be the names.")
     points = assessment.profile_points(profile)
-    digests = [sha256(f"{key}\0{employee}".encode()).hexdigest()[:ALIKE] for employee in points.index]
-    return points.set_axis(pd.Index(digests, name="pseudonym")).sort_index()
+    hidden = pd.Index([pseudonym(key, employee) for employee in points.index], name="pseudonym")
+    return points.set_axis(hidden).sort_index()
 
 
 def error_variance(assessment: Assessment, profile: str) -> pd.Series:

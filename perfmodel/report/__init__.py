@@ -20,6 +20,8 @@ From an assessment (``assessment`` is what ``perfmodel.assess`` returns):
 - ``workbook(assessment, path, *, manifest=None, lang="en")``: pack.xlsx.
 - ``export_html(notebook, html, *, title="", lang="en", simulated=None)``: an executed notebook as one offline page.
 - ``feedback_sheets(assessment)`` -> {file name: HTML}: a private page for each rater.
+- ``excerpt(assessment, unit, *, codes, company, key="")`` -> Excerpt: one unit of it, which every report reads alike;
+  ``codes`` from ``rater_codes(assessment)``, ``company`` from ``company_of(assessment)``.
 - ``banner(assessment)`` -> Banner: cycle, status, "Simulated data", the counts; the first output of a notebook.
 
 Answers for notebooks (``answers``): ``finding(assessment, about, profile="")`` states one finding in a sentence;
@@ -51,16 +53,20 @@ from .answers import (
     variances_table,
     weight_choices,
 )
+from .excerpt import Excerpt, excerpt, rater_codes
 from .export import export_html
 from .feedback import feedback_sheets
 from .index import index_page
 from .page import Banner, Callout, Figure, Page, Section, Sentences, Table, banner
 from .unit import Report, calibration_report
+from .view import Company, company_of
 from .workbook import workbook
 
 __all__ = [
     "Banner",
     "Callout",
+    "Company",
+    "Excerpt",
     "Figure",
     "Page",
     "Report",
@@ -73,9 +79,11 @@ __all__ = [
     "calibration_report",
     "changed_table",
     "claims_table",
+    "company_of",
     "counts_table",
     "d_study_table",
     "double_rating_table",
+    "excerpt",
     "export_html",
     "feedback_sheets",
     "finding",
@@ -86,6 +94,7 @@ __all__ = [
     "link_slopes_table",
     "not_tested_table",
     "permitted_table",
+    "rater_codes",
     "scale_use_table",
     "score_sums",
     "shrinkage_table",

@@ -14,7 +14,7 @@ from ..plots.theme import rows_of
 from ..raters.links import ASSUMPTIONS
 from . import words
 from .page import control_totals, counts_of, document, render
-from .view import View
+from .view import View, seen
 
 NEEDS_SHOWN = 12
 ABOUT = {
@@ -35,13 +35,15 @@ def index_page(
     manifest: Mapping[str, Any] | None = None,
     notebooks: Iterable[Any] = (),
     *,
+    units: Mapping[str, str] | None = None,
     lang: str = "en",
 ) -> str:
-    """The run's first page as a whole HTML document.
+    """The first page of a run, or of a unit's pack, as a whole HTML document.
 
     ``notebooks`` are the pages of the run: mappings with ``title`` and ``html`` (and, where wanted, ``about``).
+    ``units`` names the page that a unit's panel opens.
     """
-    view = View(assessment)
+    view = seen(assessment)
     manifest = dict(manifest or {})
     cycle = assessment.cycle
     total, scored, others = counts_of(assessment)
@@ -51,16 +53,16 @@ def index_page(
         "Rated": f"{scored} of {total}, {len(view.units)} units",
         "Control totals agree": control_totals(assessment),
     }
-    title = f"Performance calibration, {cycle.id}"
+    title = f"Performance calibration, {cycle.id}" + (f", {view.unit}" if view.unit else "")
     head = render("head.html.j2", title=title, status=assessment.status, meta=meta, simulated=cycle.simulated, level=1)
-    units = _units(view)
+    panels = _units(view, units or {})
     main = render(
         "index.html.j2",
         where=words.adjusted_where(assessment.severity.link),
-        findings=_findings(view, units),
-        units=units,
-        flags=_false_flags(units),
-        needs=(needs := _needs(view, units))[:NEEDS_SHOWN],
+        findings=_findings(view, panels),
+        units=panels,
+        flags=_false_flags(panels),
+        needs=(needs := _needs(view, panels))[:NEEDS_SHOWN],
         left=len(needs) - len(needs[:NEEDS_SHOWN]),
         parts=_parts(notebooks, view),
         provenance=_provenance(assessment, manifest, others),
@@ -68,7 +70,7 @@ def index_page(
     return document(title, Markup(head), Markup(main), kind="index", lang=lang)
 
 
-def _units(view: View) -> list[dict[str, Any]]:
+def _units(view: View, pages: Mapping[str, str]) -> list[dict[str, Any]]:
     """Small multiples: one entry a unit, outside chance first."""
     rows = view.tables["distribution"]
     rows = rows[(rows["stage"] == "adjusted") & rows["unit"].isin(view.units) & rows["grade"].isin(view.grades)]
@@ -99,6 +101,7 @@ def _units(view: View) -> list[dict[str, Any]]:
         out.append(
             {
                 "unit": unit,
+                "page": pages.get(unit, ""),
                 "n": int(sizes[unit]),
                 "svg": svg,
                 "outside": outside,
@@ -185,6 +188,7 @@ def _findings(view: View, units: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _needs(view: View, units: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What needs a decision: where, what, kind, whose turn; what blocks stands first."""
     rows: list[dict[str, Any]] = []
+    whole = view.unit or "Company"
 
     def add(where: str, what: str, kind: str, turn: str, act: bool = True) -> None:
         rows.append({"where": where, "what": what, "kind": kind, "turn": turn, "act": act})
@@ -202,7 +206,7 @@ def _needs(view: View, units: list[dict[str, Any]]) -> list[dict[str, Any]]:
     if len(alone):
         listed = words.listing(alone["rater_id"].tolist(), 4)
         add(
-            "Company",
+            whole,
             f"{listed} share nobody with another rater: {words.count_of(len(view.left_alone), 'person', 'people')} "
             "left alone. A second rating would link them",
             "raters",
@@ -212,10 +216,10 @@ def _needs(view: View, units: list[dict[str, Any]]) -> list[dict[str, Any]]:
         fit = view.assessment.severity
         told = [said for said in fit.sentences() if "assum" in said]
         doubted = any("contradicted" in said or "nothing in the ratings examines" in said for said in told)
-        add("Company", " ".join(told), "raters", "HR", doubted)
+        add(whole, " ".join(told), "raters", "HR", doubted)
     elif len(links) > 1:
         add(
-            "Company",
+            whole,
             f"Raters fall into {len(links)} groups that share nobody: compare within groups only",
             "raters",
             "HR",
@@ -224,7 +228,7 @@ def _needs(view: View, units: list[dict[str, Any]]) -> list[dict[str, Any]]:
     if view.close:
         both = len(set(view.close) & set(view.changed.index))
         add(
-            "Company",
+            whole,
             f"{words.count_of(len(view.close), 'person is', 'people are')} too close to call, "
             f"{both} of them change grade by adjustment",
             "cut line",
@@ -235,7 +239,7 @@ def _needs(view: View, units: list[dict[str, Any]]) -> list[dict[str, Any]]:
         end = pool.iloc[-1]
         cost, budget = round(end["cost"] / 1000), round(end["budget"] / 1000)
         add(
-            "Company",
+            whole,
             f"{str(end['step']).capitalize()} cost {words.grouped(cost)} of pool {words.grouped(budget)} "
             f"thousand {end['currency']}: "
             f"balance {words.grouped(budget - cost)}",
@@ -272,9 +276,9 @@ def _parts(notebooks: Iterable[Any], view: View) -> list[dict[str, str]]:
     parts.append({"href": "pack.xlsx", "title": "Committee workbook", "about": "filters on, no live formula"})
     count = len(view.tables)
     parts.append({"href": "tables/", "title": "Tables as CSV", "about": f"{count} tables, unrounded, sorted by key"})
-    parts.append(
-        {"href": "manifest.json", "title": "Manifest", "about": "digests of every input and output, versions, warnings"}
-    )
+    if view.unit is None:
+        about = "digests of every input and output, versions, warnings"
+        parts.append({"href": "manifest.json", "title": "Manifest", "about": about})
     return parts
 
 

@@ -15,7 +15,7 @@ from ..plots.marks import p_letters, pool_bar
 from ..plots.theme import rows_of
 from . import words
 from .page import Value, document, drawing, render
-from .view import View
+from .view import View, seen
 
 SHOWN_OF_A_UNIT_IN_COMPANY = 3
 
@@ -30,7 +30,7 @@ def calibration_report(
     DataError
         If nobody is in the unit.
     """
-    view = View(assessment, unit or None)
+    view = seen(assessment, unit)
     if view.totals.empty:
         known = ", ".join(sorted(set(assessment.totals["unit"])))
         raise DataError(f"Nobody is in a unit {unit!r}, so there is nothing to report. The cycle has {known}.")
@@ -218,8 +218,7 @@ class Report(Value):
             b = words.say("chart_b", self.lang, n=words.number_word(apart), total=len(raters))
         else:
             b = words.say("chart_b_none" if raters["severity"].notna().any() else "chart_b_unknown", self.lang)
-        company = View(v.assessment).totals
-        zone = plots.agreement_zone(company, v.scheme.rubric)
+        zone = v.company.zone
         people = v.totals.reset_index(drop=True)
         odd = _outside_zone(people, v.scheme.rubric, zone, v.limits.disagreement)
         if not np.isfinite(zone).all():
@@ -362,7 +361,6 @@ class Report(Value):
             c | {"strip": plots.category_strip(c["unit"], c["company"], low=low, high=high)} for c in v.categories
         ]
         raw = v.scores["score_adjusted"].mean()
-        everyone = v.tables["scores"]["score_adjusted"].mean()
         flagged = len(v.cases)
         discussed = sum(len(group["cases"]) for group in self._lists)
         return Markup(
@@ -380,7 +378,7 @@ class Report(Value):
                 categories=categories,
                 strip_range=f"{low:.0f} to {high:.0f}",
                 mean=raw,
-                company_mean=everyone,
+                company_mean=v.company.score,
                 results=v.n_items,
                 borderline=borderline,
                 money=self._money,
@@ -392,7 +390,7 @@ class Report(Value):
                     "consent": len(v.scores) - sum(c["id"] in v.scores.index for c in v.cases),
                 },
                 company=v.unit is None,
-                people=len(View(v.assessment).scores),
+                people=v.company.people,
                 level=f"{100 * v.limits.chance:.0f} %",
                 no_p=words.say("no_p", self.lang),
             )

@@ -1,5 +1,6 @@
 """What an assessment says of one unit, or of the company: its tables cut to the people concerned."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -7,7 +8,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..plots import agreement_zone
 from ..tables import COMPANY, STAGES
+
+
+@dataclass(frozen=True)
+class Company:
+    """Figures over all people, beside which a unit's stand: nobody can be read off them.
+
+    ``zone`` is where 80 % of the people lie, KPI score less points of their rating (plots.agreement_zone).
+    """
+
+    people: int
+    score: float
+    categories: Mapping[str, float]
+    zone: tuple[float, float]
+
+    @classmethod
+    def unknown(cls, of: "Company") -> "Company":
+        """What is left where too few others make up the company for its figures to hide them."""
+        return cls(of.people, np.nan, dict.fromkeys(of.categories, np.nan), (np.nan, np.nan))
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +81,19 @@ class View:
     @cached_property
     def kpi_scores(self) -> pd.DataFrame:
         return self._own(self.tables["kpi_scores"])
+
+    @cached_property
+    def company(self) -> Company:
+        """The whole company's figures; an excerpt brings them, for it has no other rows."""
+        if known := getattr(self.assessment, "company", None):
+            return known
+        scores = self.tables["scores"]
+        return Company(
+            people=int(scores["score_raw"].notna().sum()),
+            score=float(scores["score_adjusted"].mean()),
+            categories=_category_means(self.tables["kpi_scores"]),
+            zone=agreement_zone(self.assessment.totals, self.scheme.rubric),
+        )
 
     @cached_property
     def names(self) -> dict[str, str]:
@@ -181,7 +214,7 @@ class View:
     @cached_property
     def categories(self) -> list[dict[str, Any]]:
         """Mean points by category here and in the company, with the gaps in the data."""
-        whole = _category_means(self.tables["kpi_scores"])
+        whole = self.company.categories
         own = _category_means(self.kpi_scores)
         gaps = self.gaps
         rows = []
@@ -216,7 +249,7 @@ class View:
     @cached_property
     def pool(self) -> pd.DataFrame:
         """Money by step: the company's pool, or what the unit's own people would cost."""
-        if self.unit is None:
+        if self.unit is None or "pool" in getattr(self.assessment, "packed", ()):
             return self.tables["pool"]
         pay = self.assessment.cycle.pay
         pay = pay[pay["employee_id"].isin(self.ids)]
@@ -242,6 +275,16 @@ class View:
         reasons = others["status"].map({"late": "a result late", "no score": "no score", "excluded": ""}).fillna("")
         said = reasons.where(reasons != "", others["reason"].astype(str).str.split(r"[;:,.(]").str[0].str.strip())
         return len(self.totals), scored, {str(k): int(n) for k, n in said.value_counts().sort_index().items()}
+
+
+def company_of(assessment) -> Company:
+    """What every unit's pages say of the company."""
+    return View(assessment).company
+
+
+def seen(assessment, unit: str | None = None) -> View:
+    """The view of ``unit``; of an excerpt, always that of its own."""
+    return View(assessment, unit or getattr(assessment, "unit", None))
 
 
 def _category_means(kpi_scores: pd.DataFrame) -> dict[str, float]:

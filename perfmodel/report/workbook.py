@@ -10,7 +10,7 @@ import pandas as pd
 
 from . import words
 from .page import control_totals
-from .view import View
+from .view import View, seen
 
 MADE = datetime(2000, 1, 1)  # a fixed date, so that the same numbers give the same file as far as the format lets
 FORMATS = {
@@ -36,7 +36,7 @@ def workbook(
     """Write the committee's workbook of ``assessment`` to ``path``."""
     import xlsxwriter
 
-    view = View(assessment)
+    view = seen(assessment)
     book = xlsxwriter.Workbook(
         str(Path(path)),
         {

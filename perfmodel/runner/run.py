@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RunError
-from . import manifest, publish
+from ..pseudonyms import check_of
+from . import manifest, pdf, publish
 from .execute import Job, Kernels, each_as_it_ends
+from .packs import write_packs
 from .parameters import Notebook, UsageError, find_notebooks, parse_settings
 
 if TYPE_CHECKING:
@@ -43,6 +45,9 @@ def run(
     notebooks: Iterable[str] = (),
     settings: Iterable[str] = (),
     units: Iterable[str] = (),
+    each_unit: bool = False,
+    pseudonyms: str = "",
+    form: str = "html",
     lang: str = "en",
     seed: int = 1,
     jobs: int | None = None,
@@ -53,6 +58,8 @@ def run(
     progress: Progress | None = None,
 ) -> Path:
     """Check ``source``, run the notebooks on it and publish; the page to open.
+
+    ``form`` "pdf" prints every page beside its HTML, too.
 
     A run that fails or is killed leaves what was published before untouched. The same input, scheme,
     parameters and code are the same run: it is done once, unless ``force``.
@@ -68,6 +75,10 @@ def run(
         reports other numbers than the run.
     """
     progress = progress or Progress()
+    if form == "pdf":
+        pdf.browser()  # refused before anything is computed
+    if pseudonyms and not each_unit:
+        raise UsageError("--pseudonyms hides people in the packs of units, so it goes with --each-unit.")
     books = find_notebooks(notebooks, NOTEBOOKS)
     values = parse_settings(settings, books)
     units = tuple(dict.fromkeys(units))
@@ -80,7 +91,10 @@ def run(
         "notebooks": [book.name for book in books],
         "settings": {name: chosen for name, chosen in values.items() if chosen},
         "units": list(units),
+        "each_unit": each_unit,
+        "pseudonyms": check_of(pseudonyms) if pseudonyms else "",
         "lang": lang,
+        "form": form,
         "seed": seed,
     }
     inputs = {name: digest for one in (data, *history) for name, digest in one_cycle(one).items()}
@@ -98,7 +112,7 @@ def run(
 
     place = os.path.abspath(source) if os.path.exists(source) else source
     plan = _plan(books, values, units, {"cycle": place, "seed": seed, "lang": lang})
-    tick = progress.steps(len(plan) + 1)
+    tick = progress.steps(len(plan) + 1 + each_unit * data.employees["unit"].nunique())
     started = _now()
     with publish.building(folder, run_id) as build:
         page, work = build / "page", build / "work"
@@ -149,12 +163,20 @@ def run(
         for name, sheet in report.feedback_sheets(assessment).items():
             (sheets / name).write_text(sheet, encoding="utf-8", newline="\n")
         report.workbook(assessment, page / "pack.xlsx", manifest=written, lang=lang)
-        pages = [
+        pages = [{"name": "company", "title": "Calibration report, company", "html": "company.html"}]
+        whole = report.calibration_report(assessment, manifest=written, lang=lang).html()
+        (page / "company.html").write_text(whole, encoding="utf-8", newline="\n")
+        packs = {unit: f"company.html#u-{unit}" for unit in set(assessment.totals["unit"])}
+        if each_unit:
+            packs = write_packs(assessment, page, written, key=pseudonyms, tick=tick)
+        pages += [
             {"name": name, "title": found["title"], "html": f"{name}.html", "ipynb": f"{name}.ipynb"}
             for name, found in written["notebooks"].items()
         ]
-        text = report.index_page(assessment, written, pages, lang=lang)
+        text = report.index_page(assessment, written, pages, units=packs, lang=lang)
         (page / "index.html").write_text(text, encoding="utf-8", newline="\n")
+        if form == "pdf":
+            pdf.print_pages(sorted(page.rglob("*.html")), at_once=at_once)
         manifest.write_manifest(page, written)
         publish.publish(page, target, replace=force)
     shutil.rmtree(folder / FAILED, ignore_errors=True)
