@@ -71,15 +71,9 @@ def parser() -> argparse.ArgumentParser:
     p = cycle(verb("run", run, "check, run the notebooks, publish the report; the last line is the page to open"))
     p.add_argument("--out", type=_folder, metavar="DIR", help="where runs are published (default reports/<cycle>)")
     p.add_argument("--unit", metavar="U", action="append", default=[], help="a unit to report on; repeatable")
-    p.add_argument(
-        "--each-unit", action="store_true", help="a folder for each unit: its own people alone, raters by code"
-    )
-    p.add_argument(
-        "--pseudonyms", metavar="KEY", default="", help="with --each-unit: people under pseudonyms of this key"
-    )
-    p.add_argument(
-        "--format", choices=["html", "pdf"], default="html", help="pdf: print every page too (needs Chromium)"
-    )
+    p.add_argument("--each-unit", action="store_true", help="a folder for each unit, of its own people alone")
+    p.add_argument("--pseudonyms", metavar="KEY", default="", help="people in the packs of units under pseudonyms")
+    p.add_argument("--format", choices=["html", "pdf"], default="html", help="pdf: print every page too")
     p.add_argument("--notebook", metavar="NAME", action="append", default=[], help="only this one; repeatable")
     p.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="a notebook's parameter; repeatable")
     p.add_argument("--lang", choices=["en"], default="en", help="language of the pages")

@@ -59,7 +59,7 @@ class Excerpt:
 
 
 def rater_codes(assessment) -> dict[str, str]:
-    """Code of each rater, ``RC-001`` on: in an order that tells nothing of the ids, the same in every pack of a quarter.
+    """Code of each rater, ``RC-001`` on, the same in every pack of a quarter; their order tells nothing of the ids.
 
     Who has which code is for HR alone.
     """
