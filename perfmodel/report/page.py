@@ -256,7 +256,8 @@ class Page(Value):
 
 def document(title: str, header: Markup, main: Markup, *, footer: Markup | str = "", kind: str = "page", lang="en"):
     """HTML of a page around its parts, with the script of its sortable tables where it has any."""
-    scripts, policy = (), POLICY
+    scripts: tuple[Markup, ...] = ()
+    policy = POLICY
     if sorting.MARK in main or sorting.MARK in footer:
         scripts = sorting.scripts()
         policy += "; script-src " + " ".join(f"'{sorting.digest(script)}'" for script in scripts)
