@@ -128,6 +128,10 @@ def in_words(address: Address, patience: float) -> Iterator[None]:
     """What a database raises inside becomes a LedgerError: what was found, why it matters, what to do."""
     try:
         yield
+    except UnicodeDecodeError:  # SQLite quotes the damaged bytes in its complaint
+        raise LedgerError(
+            SAID["SQLITE_CORRUPT"].format(place=address.shown, reason="its description of tables")
+        ) from None
     except (sa.exc.SQLAlchemyError, sqlite3.Error) as problem:
         origin = getattr(problem, "orig", None) or problem
         code = getattr(origin, "sqlite_errorname", None) or getattr(origin, "sqlstate", None) or ""
@@ -174,7 +178,10 @@ SAID = {
     "SQLITE_READONLY": UNWRITABLE,
     "SQLITE_PERM": UNWRITABLE,
     "25006": UNWRITABLE,
-    "42501": UNWRITABLE,
+    "42501": (
+        "The database refuses you the ledger {place} ({reason}), so nothing was recorded. Ask its owner for the rights "
+        "to read (SELECT) and to add (INSERT) on ledger_entries, and to read ledger_versions."
+    ),
     "SQLITE_CANTOPEN": (
         "The ledger {place} cannot be opened: there is no such file, or you have no right to it. "
         "Check the path, and the rights on the file and its folder."

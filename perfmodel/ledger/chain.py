@@ -32,13 +32,14 @@ def problems(entries: Sequence[Entry]) -> list[str]:
 def _problems(entries: Sequence[Entry]) -> Iterator[str]:
     expected, before = 1, GENESIS
     tokens: dict[str, int] = {}
+    numbers = {GENESIS: 0} | {entry.hash: entry.seq for entry in entries}
     for entry, after in zip_longest(entries, entries[1:]):
         linked = entry.seq == expected
         if entry.seq > expected:
             yield _gap(expected, entry.seq - 1)
         elif entry.seq < expected:
             yield f"Entry {entry.seq} is out of place: entries are numbered 1, 2, 3 and on, each once."
-        yield from _of_itself(entry, expected, before, after)
+        yield from _of_itself(entry, numbers.get(entry.previous, 0) + 1, before, after)
         if linked and entry.previous != before and entry.digest == entry.hash:
             yield (
                 f"Entry {entry.seq} does not follow from what stands before it: it names {_short(entry.previous)} as "
@@ -56,16 +57,19 @@ def _gap(first: int, last: int) -> str:
     return f"{which} missing: removed, or numbered otherwise, after being recorded."
 
 
-def _of_itself(entry: Entry, expected: int, before: str, after: Entry | None) -> Iterator[str]:
-    """What is wrong with one entry, its neighbours only helping to tell which field it is."""
+def _of_itself(entry: Entry, number: int, before: str, after: Entry | None) -> Iterator[str]:
+    """What is wrong with one entry; others only help to tell which field it is.
+
+    ``number`` is that of the entry with its ``previous`` and one; ``before`` and ``after`` stand next to it.
+    """
     digest = entry.digest
     if digest != entry.hash:
         if after is not None and after.previous == digest:
             field = "hash was changed; the next entry still names the right one"
         elif replace(entry, previous=before).digest == entry.hash:
             field = "previous (the hash of the entry before) was changed"
-        elif replace(entry, seq=expected).digest == entry.hash:
-            field = f"seq was changed from {expected}"
+        elif replace(entry, seq=number).digest == entry.hash:
+            field = f"seq was changed from {number}"
         else:
             field = f"one or more of {CONTENT} were changed, and none of these can be vouched for"
         yield f"Entry {entry.seq} does not match its hash: its {field}."

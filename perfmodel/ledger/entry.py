@@ -15,16 +15,25 @@ def canonical(value: Any) -> str:
     Raises
     ------
     ValueError
-        If JSON has no word for it (NaN, infinity, half a surrogate pair), or reads back as something else
-        (two keys that are one as text).
+        If JSON has no word for it: NaN, infinity, half a surrogate pair.
     TypeError
-        If it is of a type that JSON does not know.
+        If it is of a type that JSON does not know, or has a key that is no text (1 would come back as "1").
     """
+    _check_keys(value)
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     text.encode("utf-8")
-    if json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"), ensure_ascii=False) != text:
-        raise ValueError("two of its keys are the same text")
     return text
+
+
+def _check_keys(value: Any) -> None:
+    if isinstance(value, dict):
+        if odd := [key for key in value if not isinstance(key, str)]:
+            raise TypeError(f"its key {odd[0]!r} is no text")
+        value = value.values()
+    elif not isinstance(value, (list, tuple)):
+        return
+    for inner in value:
+        _check_keys(inner)
 
 
 def is_canonical(text: str) -> bool:

@@ -5,6 +5,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 
 import sqlalchemy as sa
 
@@ -68,7 +69,7 @@ _POSTGRESQL_1 = (
 )""",
     """CREATE FUNCTION ledger_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN RAISE EXCEPTION 'the ledger is append-only: no entry is changed or removed'; END $$""",
-    """CREATE TRIGGER ledger_entries_no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_entries
+    """CREATE TRIGGER ledger_entries_no_change BEFORE DELETE OR UPDATE OR TRUNCATE ON ledger_entries
 FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse()""",
 )
 # Step n brings a ledger of version n - 1 to version n.
@@ -93,6 +94,11 @@ def version(connection: sa.Connection, address: Address) -> int:
             )
         return 0
     found = connection.scalar(sa.select(sa.func.max(VERSIONS.c.version))) or 0
+    if found < 1:
+        raise LedgerError(
+            f"The table of versions of the ledger {address.shown} names none, though every ledger is made with one. "
+            "See perfmodel ledger verify, then put back a copy."
+        )
     known = len(STEPS[connection.dialect.name])
     if found > known:
         raise LedgerError(
@@ -140,6 +146,7 @@ def _sqlite_parts(connection: sa.Connection) -> dict[str, str]:
     return {f"{kind} {name}": sql or "" for kind, name, sql in rows if not str(name).startswith("sqlite_stat")}
 
 
+@cache
 def _sqlite_made(steps: tuple[tuple[str, ...], ...]) -> dict[str, str]:
     engine = sa.create_engine("sqlite://")
     with engine.connect() as connection:
@@ -156,14 +163,14 @@ POSTGRESQL_PARTS = {
     **{f"key on {name}": f"UNIQUE ({name})" for name in ("token", "previous", "hash")},
 }
 _POSTGRESQL_QUERIES = (
-    """SELECT 'trigger ' || tgname, tgenabled || ' ' || pg_get_triggerdef(oid) FROM pg_trigger
-    WHERE tgrelid = 'ledger_entries'::regclass AND NOT tgisinternal""",
+    """SELECT 'trigger ' || tgname, tgenabled::text || ' ' || pg_get_triggerdef(oid, true) FROM pg_trigger
+    WHERE tgrelid = to_regclass('ledger_entries') AND NOT tgisinternal""",
     "SELECT 'function ' || proname, trim(prosrc, E' \\n') FROM pg_proc WHERE oid = to_regproc('ledger_refuse')",
     """SELECT 'column ' || attname, format_type(atttypid, atttypmod) FROM pg_attribute
-    WHERE attrelid = 'ledger_entries'::regclass AND attnum > 0 AND NOT attisdropped AND attnotnull""",
+    WHERE attrelid = to_regclass('ledger_entries') AND attnum > 0 AND NOT attisdropped AND attnotnull""",
     """SELECT 'key on ' || attname, pg_get_constraintdef(pg_constraint.oid) FROM pg_constraint
     JOIN pg_attribute ON attrelid = conrelid AND attnum = conkey[1]
-    WHERE conrelid = 'ledger_entries'::regclass AND contype IN ('p', 'u') AND convalidated""",
+    WHERE conrelid = to_regclass('ledger_entries') AND contype IN ('p', 'u') AND convalidated""",
 )
 
 

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterator
-from itertools import chain
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -32,7 +33,7 @@ def verify(place: str | Path, head: str | None = None, patience: float = PATIENC
     Raises
     ------
     LedgerError
-        If there is nothing to look at: no file, no ledger in the database, a database that cannot be reached.
+        If there is nothing to look at: no file, no ledger in the PostgreSQL database, or it cannot be reached.
     """
     return verify_at(address_of(place), head, patience)
 
@@ -45,22 +46,40 @@ def verify_at(address: Address, head: str | None, patience: float) -> list[str]:
         raise LedgerError(f"There is no ledger at {address.shown}: nothing was decided there, or it is elsewhere.")
     found: list[str] = []
     entries: list[Entry] = []
-    try:
-        with in_words(address, patience), address.engine(patience).connect() as connection:
-            for sentence in chain(_of_the_build(connection, address), _of_the_file(connection)):
-                found.append(sentence)
-            for row in connection.execute(sa.select(ENTRIES).order_by(ENTRIES.c.seq)):
-                entries.append(entry_of(row))
-    except Locked:
-        raise
-    except LedgerError as problem:
-        if address.url is not None:
-            raise
-        found.append(f"{problem} Entries that could be read: {len(entries)}.")
+    with _noted(found, address, patience), address.engine(patience).connect() as connection:
+        # Each by itself: where one stops at the damage, the next may still tell more.
+        for look in (_of_the_build, _of_the_file, partial(_gather, entries)):
+            with _noted(found, address, patience):
+                for sentence in look(connection, address):
+                    found.append(sentence)
     found += problems(entries)
     if head is not None:
         found += missing_head(entries, head)
-    return [sentence.encode("utf-8", "backslashreplace").decode("utf-8") for sentence in found]
+    return [sentence.encode("utf-8", "backslashreplace").decode("utf-8") for sentence in dict.fromkeys(found)]
+
+
+@contextmanager
+def _noted(found: list[str], address: Address, patience: float) -> Iterator[None]:
+    """A file that cannot be read is a finding; a server that cannot, or a lock, says nothing about the ledger."""
+    try:
+        with in_words(address, patience):
+            yield
+    except LedgerError as problem:
+        if address.url is not None or isinstance(problem, Locked):
+            raise
+        found.append(str(problem))
+
+
+def _gather(entries: list[Entry], connection: sa.Connection, address: Address) -> Iterator[str]:
+    """Puts what can be read into ``entries``; the database's complaint ends it, and says how far it came."""
+    if not sa.inspect(connection).has_table(ENTRIES.name):
+        return
+    try:
+        for row in connection.execute(sa.select(ENTRIES).order_by(ENTRIES.c.seq)):
+            entries.append(entry_of(row))
+    except sa.exc.DatabaseError:
+        yield f"Of the entries {len(entries)} could be read."
+        raise
 
 
 def _of_the_build(connection: sa.Connection, address: Address) -> Iterator[str]:
@@ -73,7 +92,7 @@ def _of_the_build(connection: sa.Connection, address: Address) -> Iterator[str]:
         yield f"The ledger's table of versions says {numbers}, and should count from 1 to {version}."
 
 
-def _of_the_file(connection: sa.Connection) -> Iterator[str]:
+def _of_the_file(connection: sa.Connection, address: Address) -> Iterator[str]:
     if connection.dialect.name != "sqlite":
         return
     for (line,) in connection.exec_driver_sql("PRAGMA integrity_check(20)"):
