@@ -38,7 +38,9 @@ def at_once(work: Callable[..., list[Entry]], calls: Sequence[tuple]) -> list[li
     """``work`` with the arguments of each of ``calls``, each in a process of its own, all let go together."""
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-    context.set_forkserver_preload(["ledger_work"])  # imported once, for all
+    context.set_forkserver_preload(
+        ["ledger_work", "psycopg", "sqlalchemy.dialects.postgresql"]
+    )  # imported once, for all
     found = {"PYTHONPATH": os.pathsep.join([str(HERE.parent), str(HERE)])}  # by the server that forks them
     with patch.dict(os.environ, found), context.Manager() as manager:
         start, results = manager.Barrier(len(calls)), manager.dict()

@@ -362,6 +362,26 @@ def test_a_changed_entry_is_not_read_and_not_built_upon(twelve, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("UPDATE ledger_entries SET cycle = 'x' WHERE seq = ?", "Entry 4 of the ledger does not match its hash"),
+        ("DELETE FROM ledger_entries WHERE seq = ?", "Entry 5 of the ledger does not follow from the one before"),
+    ],
+)
+def test_an_entry_that_was_moved_to_another_quarter_or_removed_is_not_passed_over_in_reading(
+    twelve, tmp_path, statement, said
+):
+    path = tmp_path / "ledger.sqlite"
+    path.write_bytes(twelve[0])
+    tampered(path, statement, (4,))
+    ledger = open_ledger(path)
+    for use in (lambda: ledger.entries(cycle="2026Q3"), lambda: ledger.append_from(lambda _: [draft(99)], "2026Q3")):
+        with pytest.raises(LedgerError, match=said):
+            use()
+    assert [entry.seq for entry in ledger.entries(after=5)] == list(range(6, 13))
+
+
+@pytest.mark.parametrize(
     "statement",
     [
         "UPDATE ledger_entries SET author = 'me'",

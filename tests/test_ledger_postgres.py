@@ -21,7 +21,7 @@ def server():
 
 
 def test_eight_writers_with_a_hundred_decisions_each_make_800_entries_in_one_chain(server):
-    place = server.database("writers")  # its tables made by whoever is first
+    place = server.room("writers")  # its tables made by whoever is first
     told = at_once(decide, [(place, f"writer {n}", range(100 * n, 100 * n + 100)) for n in range(8)])
     entries = open_ledger(place).entries()
     assert [entry.seq for entry in entries] == list(range(1, 801))
@@ -33,14 +33,37 @@ def test_eight_writers_with_a_hundred_decisions_each_make_800_entries_in_one_cha
 
 
 def test_twenty_that_finalize_at_once_make_one_entry_and_all_are_told_of_it(server):
-    place = server.database("finalize")
+    place = server.room("finalize")
     told = at_once(finalize, [(place, f"person {n}") for n in range(20)])
     entries = open_ledger(place).entries()
     assert len(entries) == 1 and all(tuple(each) == entries for each in told) and verify(place) == []
 
 
+def test_of_twenty_that_record_by_a_rule_at_once_the_rule_lets_one_through(server):
+    ledger = open_ledger(server.room("rule"))
+    refused = []
+
+    def once(standing):
+        if standing:
+            raise LedgerError("closed already")
+        return [draft(0)]
+
+    def work():
+        try:
+            ledger.append_from(once)
+        except LedgerError as problem:
+            refused.append(str(problem))
+
+    threads = [threading.Thread(target=work) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert refused == ["closed already"] * 19 and len(ledger.entries()) == 1
+
+
 def test_a_server_killed_in_mid_commit_loses_and_doubles_nothing_that_was_reported(server):
-    place = server.database("killed")
+    place = server.room("killed")
     ledger = open_ledger(place)
     # The server waits 20 ms between writing a commit and making it durable, so that a kill finds it there.
     server.run(
@@ -85,12 +108,16 @@ def test_a_server_killed_in_mid_commit_loses_and_doubles_nothing_that_was_report
     server.run("ALTER SYSTEM RESET ALL", "SELECT pg_reload_conf()")
 
 
+def three(server: Server, name: str) -> str:
+    place = server.room(name)
+    open_ledger(place).append(draft(1), draft(2), draft(3))
+    return place
+
+
 @pytest.fixture(scope="module")
 def place(server):
     """A ledger of three entries."""
-    place = server.database("three")
-    open_ledger(place).append(draft(1), draft(2), draft(3))
-    return place
+    return three(server, "three")
 
 
 def run(place: str, *statements: str) -> None:
@@ -109,19 +136,20 @@ def test_the_database_itself_refuses_to_change_or_remove(place, statement):
     assert verify(place) == []
 
 
-def test_changes_past_the_triggers_are_told(server, place):
+def test_changes_past_the_triggers_are_told(server):
+    place = three(server, "tampered")
     head = open_ledger(place).head()
     run(
-        server.database("tampered", "TEMPLATE three"),
+        place,
         "ALTER TABLE ledger_entries DISABLE TRIGGER USER",
         "UPDATE ledger_entries SET payload = '{}' WHERE seq = 2",
         "DELETE FROM ledger_entries WHERE seq = 3",
     )
-    found = verify(server.url("tampered"), head)
+    found = verify(place, head)
     assert "trigger ledger_entries_no_change was changed" in found[0]
     assert "Entry 2 does not match its hash" in found[1] and "cut off its end" in found[2] and len(found) == 3
     with pytest.raises(LedgerError, match="Entry 2 of the ledger does not match its hash"):
-        open_ledger(server.url("tampered")).entries()
+        open_ledger(place).entries()
 
 
 @pytest.mark.parametrize(
@@ -145,21 +173,23 @@ def test_changes_past_the_triggers_are_told(server, place):
         ),
     ],
 )
-def test_a_ledger_that_is_no_longer_built_as_it_was_made_is_told(server, place, name, statement, said):
-    run(server.database(name, "TEMPLATE three"), statement)
-    (found,) = verify(server.url(name))
+def test_a_ledger_that_is_no_longer_built_as_it_was_made_is_told(server, name, statement, said):
+    place = three(server, name)
+    run(place, statement)
+    (found,) = verify(place)
     assert said in found
 
 
-def test_a_ledger_without_its_table_of_entries_is_told(server, place):
+def test_a_ledger_without_its_table_of_entries_is_told(server):
+    place = three(server, "emptied")
     head = open_ledger(place).head()
-    run(server.database("emptied", "TEMPLATE three"), "DROP TABLE ledger_entries")
-    found = verify(server.url("emptied"), head)
+    run(place, "DROP TABLE ledger_entries")
+    found = verify(place, head)
     assert any("key on seq is missing" in said for said in found) and "which is empty" in found[-1]
 
 
-def test_an_older_ledger_is_brought_up_to_date_all_or_nothing(server, place, monkeypatch):
-    older = server.database("older", "TEMPLATE three")
+def test_an_older_ledger_is_brought_up_to_date_all_or_nothing(server, monkeypatch):
+    older = three(server, "older")
     index = "CREATE INDEX ledger_entries_cycle ON ledger_entries (cycle)"
     steps = schema.STEPS["postgresql"]
     monkeypatch.setitem(schema.STEPS, "postgresql", (*steps, (index, index)))
@@ -173,7 +203,7 @@ def test_an_older_ledger_is_brought_up_to_date_all_or_nothing(server, place, mon
 
 
 def test_a_ledger_may_share_its_database_and_reading_makes_none(server):
-    place = server.database("shared")
+    place = server.room("shared")
     run(place, "CREATE TABLE customers (x text)")
     for use in (lambda: open_ledger(place, create=False), lambda: verify(place)):
         with pytest.raises(LedgerError, match="There is no ledger"):
@@ -181,17 +211,18 @@ def test_a_ledger_may_share_its_database_and_reading_makes_none(server):
     assert open_ledger(place).head() == GENESIS and verify(place, GENESIS) == []
 
 
-def test_a_user_who_may_only_read_and_insert_can_do_all_that_is_needed(server, place):
-    server.run("CREATE ROLE clerk LOGIN")
-    clerks = server.database("clerks", "TEMPLATE three").replace("//postgres:", "//clerk:")
+def test_a_user_who_may_only_read_and_insert_can_do_all_that_is_needed(server):
+    place = three(server, "clerks")
+    server.run("CREATE ROLE clerk LOGIN", "GRANT USAGE ON SCHEMA clerks TO clerk")
+    clerks = place.replace("//postgres:", "//clerk:")
     with pytest.raises(LedgerError, match="refuses you the ledger"):
         open_ledger(clerks)
-    run(server.url("clerks"), "GRANT SELECT ON ledger_entries, ledger_versions TO clerk")
+    run(place, "GRANT SELECT ON ledger_entries, ledger_versions TO clerk")
     reader = open_ledger(clerks)
     assert len(reader.entries()) == 3 and reader.verify(reader.head()) == []
     with pytest.raises(LedgerError, match="refuses you the ledger"):
         reader.append(draft(4))
-    run(server.url("clerks"), "GRANT INSERT ON ledger_entries TO clerk")
+    run(place, "GRANT INSERT ON ledger_entries TO clerk")
     assert open_ledger(clerks).append(draft(4))[0].seq == 4
 
 
@@ -231,4 +262,4 @@ def test_a_server_that_cannot_be_reached_is_said_without_the_password(server):
             with pytest.raises(LedgerError, match="cannot be reached") as caught:
                 use(place)
             assert "not-to-be-shown" not in str(caught.value) and "postgres:" not in str(caught.value)
-    assert "not-to-be-shown" not in repr(open_ledger(server.url("three")))
+    assert "not-to-be-shown" not in repr(open_ledger(server.url()))

@@ -170,6 +170,10 @@ OTHER = (
     "The ledger {place} cannot be used: {reason}. When that is mended give the command again: "
     "what was recorded already is not recorded twice."
 )
+PAST = (
+    "Someone wrote to the ledger {place} past its lock, and this command would have stood twice or in the wrong place. "
+    "Nothing was recorded. See perfmodel ledger verify, then give the command again."
+)
 # By the beginning of SQLite's error name or PostgreSQL's SQLSTATE.
 SAID = {
     "SQLITE_BUSY": LOCKED,
@@ -198,8 +202,6 @@ SAID = {
     "53100": "There is no room on the disk of the ledger {place}. Nothing was recorded. Make room and try again.",
     "57P": LOST,
     "08": LOST,
-    "23505": (
-        "Someone wrote to the ledger {place} past its lock, and this command would have stood twice or in the wrong "
-        "place. Nothing was recorded; give the command again."
-    ),
+    "23505": PAST,
+    "SQLITE_CONSTRAINT": PAST,
 }

@@ -18,6 +18,7 @@ from .schema import ENTRIES
 from .verification import verify_at
 
 LOCK = 0x7065_7266_6C65_6467  # PostgreSQL's advisory lock of all ledgers of one database: "perfledg"
+REMEDY = "See perfmodel ledger verify, then put back a copy of the ledger."
 Rule = Callable[[tuple[Entry, ...]], Iterable[Draft]]
 
 
@@ -64,17 +65,17 @@ class Ledger:
         Given again after it succeeded it sees its own entries too: look for their tokens before refusing.
         """
         with self._writing() as connection:
-            standing = tuple(_read(connection, _where(cycle=cycle)))
-            return self._add(connection, tuple(rule(standing)), None)
+            standing = _read(connection, cycle)
+            return self._add(connection, tuple(rule(tuple(standing))), None)
 
     def entries(self, cycle: str | None = None, after: int = 0, kind: str | None = None) -> tuple[Entry, ...]:
         """Entries in order: those of one quarter or kind, those after entry number ``after``.
 
-        Each is checked against its own hash, so a changed one is refused rather than used. That none is missing,
-        ``verify`` alone can say.
+        All that stands after entry ``after`` is read and its hashes and links are recomputed, so a ledger that was
+        changed is refused rather than used. That none is missing at the end, only a head kept elsewhere can say.
         """
         with self._reading() as connection:
-            return tuple(_read(connection, _where(cycle, after, kind)))
+            return tuple(_read(connection, cycle, after, kind))
 
     def head(self) -> str:
         """Hash of the last entry, 64 hex digits: the whole ledger in a line, to be kept elsewhere."""
@@ -186,34 +187,46 @@ def _must_be_unicode(connection: sa.Connection, address: Address) -> None:
 
 
 def _lock_postgresql(connection: sa.Connection, patience: float) -> None:
-    connection.execute(sa.select(sa.func.set_config("lock_timeout", f"{max(1, round(patience * 1000))}ms", True)))
     # A server set to answer before it has written to disk would report as recorded what a crash still takes.
-    connection.exec_driver_sql(
-        "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
+    settings = sa.text(
+        "SELECT set_config('lock_timeout', :wait, true), set_config('synchronous_commit', "
+        "CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' "
+        "ELSE current_setting('synchronous_commit') END, true)"
     )
+    connection.execute(settings, {"wait": f"{max(1, round(patience * 1000))}ms"})
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
 
 
-def _where(cycle: str | None = None, after: int = 0, kind: str | None = None) -> sa.Select:
-    query = sa.select(ENTRIES).where(ENTRIES.c.seq > after).order_by(ENTRIES.c.seq)
-    if cycle is not None:
-        query = query.where(ENTRIES.c.cycle == cycle)
-    return query if kind is None else query.where(ENTRIES.c.kind == kind)
-
-
-def _read(connection: sa.Connection, query: sa.Select) -> Iterator[Entry]:
-    for row in connection.execute(query):
-        entry = entry_of(row)
-        if entry.digest != entry.hash:
+def _read(connection: sa.Connection, cycle: str | None = None, after: int = 0, kind: str | None = None) -> list[Entry]:
+    """Entries after number ``after``, chosen here and not by the database: one whose cycle was changed is met too."""
+    rows = connection.execute(sa.select(ENTRIES).where(ENTRIES.c.seq > after).order_by(ENTRIES.c.seq))
+    expected, before, chosen = after + 1, None if after else GENESIS, []
+    for row in rows:
+        entry = _checked(row)
+        if entry.seq != expected or before not in (None, entry.previous):
             raise LedgerError(
-                f"Entry {entry.seq} of the ledger does not match its hash: it was changed after being recorded, so "
-                "nothing may rest on it. See perfmodel ledger verify, then put back a copy of the ledger."
+                f"Entry {entry.seq} of the ledger does not follow from the one before: entries were removed or "
+                f"changed, so nothing may rest on what is left. {REMEDY}"
             )
-        yield entry
+        expected, before = entry.seq + 1, entry.hash
+        if cycle in (None, entry.cycle) and kind in (None, entry.kind):
+            chosen.append(entry)
+    return chosen
+
+
+def _checked(row: sa.Row) -> Entry:
+    entry = entry_of(row)
+    if entry.digest != entry.hash:
+        raise LedgerError(
+            f"Entry {entry.seq} of the ledger does not match its hash: it was changed after being recorded, so nothing "
+            f"may rest on it. {REMEDY}"
+        )
+    return entry
 
 
 def _last(connection: sa.Connection) -> Entry | None:
-    return next(_read(connection, sa.select(ENTRIES).order_by(ENTRIES.c.seq.desc()).limit(1)), None)
+    row = connection.execute(sa.select(ENTRIES).order_by(ENTRIES.c.seq.desc()).limit(1)).first()
+    return None if row is None else _checked(row)
 
 
 def _standing(connection: sa.Connection, tokens: Sequence[str]) -> dict[str, Entry]:
@@ -221,7 +234,7 @@ def _standing(connection: sa.Connection, tokens: Sequence[str]) -> dict[str, Ent
     found: dict[str, Entry] = {}
     for start in range(0, len(tokens), 500):
         query = sa.select(ENTRIES).where(ENTRIES.c.token.in_(tokens[start : start + 500]))
-        found |= {entry.token: entry for entry in _read(connection, query)}
+        found |= {entry.token: entry for entry in map(_checked, connection.execute(query))}
     return found
 
 
