@@ -46,3 +46,7 @@ class DataError(PerfmodelError):
 
 class RunError(PerfmodelError):
     """A run could not be completed: a kernel died, a time-out, a folder that cannot be written."""
+
+
+class LedgerError(PerfmodelError):
+    """The database of decisions cannot be opened, read or added to, or refuses what it is asked to record."""
