@@ -32,6 +32,7 @@ class Assessed:
 
     def __init__(self, scores=SCORES, counts=None):
         self.scores = scores
+        self.totals = pd.DataFrame({"unit": ["U1", "U1", "U2"]})
         self.counts = counts or {"in": 3, "scored": 2, "excluded": {"on leave": 1}, "waiting": {}}
 
     def tables(self):
@@ -59,6 +60,8 @@ def stage(monkeypatch, tmp_path):
     monkeypatch.setitem(module, "read", lambda *_: (data, History()))
     monkeypatch.setitem(module, "assess", assess)
     monkeypatch.setattr(perfmodel.report, "index_page", lambda a, m, notebooks, **_: f"<p>{m['run_id']}</p>")
+    company = SimpleNamespace(html=lambda: "<p>company</p>")
+    monkeypatch.setattr(perfmodel.report, "calibration_report", lambda a, **_: company)
     monkeypatch.setattr(perfmodel.report, "workbook", lambda a, path, **_: path.write_bytes(b"pack"))
     monkeypatch.setattr(perfmodel.report, "feedback_sheets", lambda a: {"r1.html": "<p>for r1</p>"})
     monkeypatch.setattr(perfmodel.report, "export_html", lambda book, page, **_: page.write_text("<p>page</p>"))
@@ -113,7 +116,7 @@ def test_a_run_leaves_the_contracts_files_and_a_manifest_with_the_digest_of_each
     assert page == stage.out / "index.html" and run.name in page.read_text()
     files = {p.relative_to(run).as_posix() for p in run.rglob("*") if p.is_file()}
     assert files == {
-        *("index.html", "a.html", "a.ipynb", "pack.xlsx", "manifest.json"),
+        *("index.html", "company.html", "a.html", "a.ipynb", "pack.xlsx", "manifest.json"),
         *("tables/scores.csv", "restricted/fairness.csv", "restricted/feedback/r1.html"),
     }
     assert stat.S_IMODE((run / "restricted").stat().st_mode) == 0o700
@@ -244,7 +247,7 @@ def test_each_unit_gets_its_page_where_the_notebook_takes_a_unit(quick):
     all_ = write_notebook(quick.books / "all.ipynb", closing("all"))
     quick.run(one, all_, units=["U1", "U2"])
     pages = {p.name for p in newest(quick.out).glob("*.html")}
-    assert pages == {"index.html", "one-U1.html", "one-U2.html", "all.html"}
+    assert pages == {"index.html", "company.html", "one-U1.html", "one-U2.html", "all.html"}
     with pytest.raises(UsageError, match=r"--unit U3: there is none in 2026Q3.* Known: U1, U2"):
         quick.run(one, units=["U3"])
 
