@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..language import spoken
 from ..tables import COMPANY, STAGES
 
 
@@ -69,7 +70,7 @@ class View:
 
     @cached_property
     def posts(self) -> dict[str, str]:
-        return {p.id: p.name.say("en") for p in self.scheme.profiles}
+        return {p.id: p.name.say(spoken()) for p in self.scheme.profiles}
 
     @cached_property
     def rated_by(self) -> dict[str, list[str]]:
@@ -190,7 +191,7 @@ class View:
             per_person = weights.groupby(["employee_id", "scorecard"])["weight_nominal"].sum()
             rows.append(
                 {
-                    "name": category.name.say("en"),
+                    "name": category.name.say(spoken()),
                     "weight": float(per_person.mean()) if len(per_person) else np.nan,
                     "range": category.range,
                     "unit": own.get(category.id, np.nan),
