@@ -30,6 +30,49 @@ ABOUT = {
     "distribution": "grades against guideline and chance",
 }
 
+# What the reading warns of, by the code of the finding.
+WARNINGS = {
+    code: code.replace("-", " ")
+    for code in (
+        "accepted-late",
+        "actual-unused",
+        "assignment-gap",
+        "blank-row",
+        "by-name",
+        "date-after",
+        "date-before",
+        "date-form",
+        "date-time",
+        "far-off",
+        "file-unknown",
+        "fullwidth",
+        "gate-points",
+        "header-unknown",
+        "header-unused",
+        "history",
+        "hundredfold",
+        "id-number",
+        "kpi-not-in-profile",
+        "milestone-missing",
+        "milestone-total",
+        "no-data",
+        "no-rows",
+        "not-smart",
+        "number-percent",
+        "number-thousands",
+        "pay-missing",
+        "rating-missing",
+        "reconcile",
+        "result-missing",
+        "spaces",
+        "target-self-approved",
+        "target-unapproved",
+        "unit-alike",
+        "wide",
+        "wide-unused",
+    )
+}
+
 
 def index_page(
     assessment,
@@ -165,16 +208,21 @@ def _findings(view: View, units: list[dict[str, Any]]) -> list[dict[str, Any]]:
     up = int((changed["grade_adjusted"].map(order) < changed["grade_raw"].map(order)).sum())
     alone = len(view.left_alone)
     if alone:
-        rest = say_n("{n} person left alone: no shared rater.", "{n} people left alone: no shared rater.", alone, n=words.grouped(alone))
-    elif view.assessment.severity.link:
-        rest = say(
-            "Nobody was left alone, {assumption}.", assumption=told(ASSUMPTIONS[view.assessment.severity.link])
+        rest = say_n(
+            "{n} person left alone: no shared rater.",
+            "{n} people left alone: no shared rater.",
+            alone,
+            n=words.grouped(alone),
         )
+    elif view.assessment.severity.link:
+        rest = say("Nobody was left alone, {assumption}.", assumption=told(ASSUMPTIONS[view.assessment.severity.link]))
     else:
         rest = say("Nobody was left alone.") if len(s) else say("Nobody has a score yet.")
     moves = say("Of {total}: {up} up, {down} down.", total=len(s), up=up, down=len(changed) - up)
     second = {
-        "title": say_n("Adjustment moves {n} grade", "Adjustment moves {n} grades", len(changed), n=words.grouped(len(changed))),
+        "title": say_n(
+            "Adjustment moves {n} grade", "Adjustment moves {n} grades", len(changed), n=words.grouped(len(changed))
+        ),
         "text": words.gap().join([moves, rest]),
     }
     close = len(view.close)
@@ -182,7 +230,9 @@ def _findings(view: View, units: list[dict[str, Any]]) -> list[dict[str, Any]]:
     known = int(s["p_stay"].notna().sum())
     if close:
         third = {
-            "title": say_n("{n} person is too close to call", "{n} people are too close to call", close, n=words.grouped(close)),
+            "title": say_n(
+                "{n} person is too close to call", "{n} people are too close to call", close, n=words.grouped(close)
+            ),
             "text": say(
                 "P of the proposed grade is under {call}, of {known} with a p. The committee’s time belongs here.",
                 call=call,
@@ -277,7 +327,7 @@ def _needs(view: View, units: list[dict[str, Any]]) -> list[dict[str, Any]]:
         add(company, what, say("money"), say("Finance"), cost > budget)
     codes = pd.Series([f.code for f in view.assessment.findings if f.level == "warning"], dtype=str)
     for code, n in codes.value_counts().sort_index().items():
-        about = say(str(code).replace("_", " ").replace("-", " "))
+        about = say(WARNINGS.get(code, str(code).replace("_", " ").replace("-", " ")))
         what = say_n("{n} warning: {about}", "{n} warnings: {about}", int(n), n=words.grouped(int(n)), about=about)
         add(say("Data"), what, say("data"), say("Data owner"), False)
     return sorted(rows, key=lambda r: not r["act"])

@@ -18,7 +18,7 @@ from ..language import say, say_n, spoken, told
 from ..plots.theme import ENLARGED, Chart, inline
 from . import words
 
-CHIPS = {"DRAFT": "draft", "PARTIAL": "partial", "PROVISIONAL": "draft", "FINAL": "final"}
+CHIPS = {"draft": ("DRAFT", "PROVISIONAL"), "partial": ("PARTIAL",), "final": ("FINAL",)}
 # No script can run in a page and nothing can be fetched, whatever its cells hold.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
@@ -51,7 +51,8 @@ def chip(status: str) -> Markup:
     """The status of a report; its outline, not only its colour, tells one from another."""
     if not status:
         return Markup("")
-    return Markup('<span class="chip {}">{}</span>').format(CHIPS.get(status, "draft"), say(status))
+    outline = next((kind for kind, statuses in CHIPS.items() if status in statuses), "draft")
+    return Markup('<span class="chip {}">{}</span>').format(outline, say(status))
 
 
 class Value:
@@ -151,7 +152,7 @@ class Table(Value):
         if frame.empty:
             none = say("None.")
             return Markup('<section class="value">{}{}<p>{}</p></section>').format(title, _caption(self.caption), none)
-        name = words.shown(self.title or self.caption or "Table")
+        name = words.shown(self.title or self.caption) or say("Table")
         return Markup(
             '<section class="value">{}{}<div class="scroll" role="region" aria-label="{}" tabindex="0">'
             "<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>{}</section>"

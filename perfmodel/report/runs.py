@@ -22,7 +22,7 @@ def runs_page(manifests: Iterable[Mapping[str, Any]], newest: str) -> str:
         {
             "run_id": m["run_id"],
             "finished": m["finished"],
-            "status": say(m["status"]),
+            "status": m["status"],
             "scored": say("{scored} of {total}", scored=m["counts"]["scored"], total=m["counts"]["in"]),
             "parts": len(m["notebooks"]),
             "asked": _asked(m["parameters"]),

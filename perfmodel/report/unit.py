@@ -21,9 +21,7 @@ from .view import View
 SHOWN_OF_A_UNIT_IN_COMPANY = 3
 
 
-def calibration_report(
-    assessment, unit: str | None = None, *, manifest: Mapping[str, Any] | None = None
-) -> "Report":
+def calibration_report(assessment, unit: str | None = None, *, manifest: Mapping[str, Any] | None = None) -> "Report":
     """The calibration report of ``unit``, or of the company when no unit is named.
 
     Raises
@@ -127,7 +125,9 @@ class Report(Value):
             more = (
                 say("{band} {n} of {total}; pooled with sibling units.", band=v.top_band, n=n, total=total)
                 if "pooled with" in row["reason"]
-                else say("{band} {n} of {total}; no small sibling unit to pool with.", band=v.top_band, n=n, total=total)
+                else say(
+                    "{band} {n} of {total}; no small sibling unit to pool with.", band=v.top_band, n=n, total=total
+                )
             )
             return say("{total} people: too few to tell from chance.", total=total), more
         outside = rows[

@@ -10,8 +10,9 @@ from markupsafe import Markup
 from ..language import say, say_n, spoken, told
 from ..plots.theme import MINUS, chance, signed
 from ..raters.links import ASSUMPTIONS
-from ..tables import COMPANY, POOLED
+from ..tables import COMPANY, OUTPUTS, POOLED
 
+PROBABLE = ("p_", "w_")  # beginnings of columns of chances, and of shares of permitted weights
 THIN = "\u2009"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -101,7 +102,7 @@ def format_of(name: str, values: pd.Series) -> str:
     """The format a column of the contract is shown in, by its name; numbers without one in three digits."""
     if name in _FORMAT_OF and name not in ("component",):
         return _FORMAT_OF[name]
-    if name.startswith(("p_", "w_")):
+    if name.startswith(PROBABLE):
         return "chance"
     if pd.api.types.is_bool_dtype(values) or not pd.api.types.is_numeric_dtype(values):
         return "text"
@@ -110,9 +111,19 @@ def format_of(name: str, values: pd.Series) -> str:
     return "number"
 
 
-LABELS = {
+def _in_words(name: str) -> str:
+    text = str(name).replace("_", " ")
+    return text[:1].upper() + text[1:]
+
+
+# Headings of columns: those of the contract's tables by their names, and what is better said otherwise.
+LABELS = {name: _in_words(name) for key, rest in OUTPUTS.values() for name in (*key, *rest) if name[:2] not in PROBABLE}
+LABELS |= {
     "employee_id": "Employee",
     "rater_id": "Rater",
+    "name": "Name",
+    "decision": "Decision",
+    "reason_in_words": "Reason in words",
     "kpi": "KPI",
     "kpi_score": "KPI score",
     "n": "People",
@@ -142,10 +153,7 @@ def label(name: str) -> str:
     """A column's heading in words."""
     if name in LABELS:
         return say(LABELS[name])
-    if name[:2] in ("p_", "w_"):
-        return f"{name[0]} {name[2:]}"
-    text = str(name).replace("_", " ")
-    return say(text[:1].upper() + text[1:])
+    return f"{name[0]} {name[2:]}" if name[:2] in PROBABLE else say(_in_words(name))
 
 
 # Columns that hold the words of a method. The others hold data, which no catalogue touches.
@@ -190,6 +198,7 @@ FLAGS = {
     "gate": "gate",
 }
 
+
 def reason_codes() -> dict[str, str]:
     """What each reason code means, in the language spoken."""
     return {code: say(meaning) for code, meaning in REASON_CODES.items()}
@@ -212,7 +221,8 @@ def joined(names: Iterable[str]) -> str:
 
 def count_of(n: int, one: str, many: str = "") -> str:
     """``1 person``, ``3 people``."""
-    return say_n("{n} " + one, "{n} " + (many or one + "s"), n, n=grouped(n))
+    one, many = (f"{{n}} {word}" for word in (one, many or one + "s"))
+    return say_n(one, many, n, n=grouped(n))
 
 
 def number_word(n: int) -> str:
