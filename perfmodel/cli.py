@@ -67,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
 
     p = cycle(verb("check", check, "read and validate a cycle; print every finding"))
     p.add_argument("--limit", type=_count, default=200, metavar="N", help="findings to print (default 200)")
+    p.add_argument("--lang", choices=["en", "zh"], default="en", help="language of the findings")
 
     p = cycle(verb("run", run, "check, run the notebooks, publish the report; the last line is the page to open"))
     p.add_argument("--out", type=_folder, metavar="DIR", help="where runs are published (default reports/<cycle>)")
@@ -76,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--format", choices=["html", "pdf"], default="html", help="pdf: print every page too")
     p.add_argument("--notebook", metavar="NAME", action="append", default=[], help="only this one; repeatable")
     p.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="a notebook's parameter; repeatable")
-    p.add_argument("--lang", choices=["en"], default="en", help="language of the pages")
+    p.add_argument("--lang", choices=["en", "zh"], default="en", help="language of the pages and of what is said")
     p.add_argument("--seed", type=_seed, default=1, metavar="N", help="fixes every random draw (default 1)")
     p.add_argument("--jobs", type=_count, metavar="N", help="notebooks at once (default: one a core)")
     p.add_argument("--timeout", type=_count, default=600, metavar="S", help="seconds for one notebook (default 600)")

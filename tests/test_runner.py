@@ -16,6 +16,7 @@ from tiny_notebooks import closing, write_notebook
 import perfmodel.report
 from perfmodel.errors import Finding, RunError
 from perfmodel.io.cycle import History
+from perfmodel.language import spoken
 from perfmodel.runner import manifest, publish
 from perfmodel.runner import run as the_run
 from perfmodel.runner.parameters import Parameter, UsageError, find_notebooks, parse_settings, read_notebook
@@ -250,6 +251,23 @@ def test_each_unit_gets_its_page_where_the_notebook_takes_a_unit(quick):
     assert pages == {"index.html", "company.html", "one-U1.html", "one-U2.html", "all.html"}
     with pytest.raises(UsageError, match=r"--unit U3: there is none in 2026Q3.* Known: U1, U2"):
         quick.run(one, units=["U3"])
+
+
+def test_every_page_of_a_run_is_built_in_its_language_and_the_caller_goes_on_in_the_own(quick, monkeypatch):
+    heard = {}
+
+    def part(name, before):
+        def build(*args, **more):
+            heard[name] = spoken()
+            return before(*args, **more)
+
+        return build
+
+    for name in ("export_html", "feedback_sheets", "workbook", "index_page"):
+        monkeypatch.setattr(perfmodel.report, name, part(name, getattr(perfmodel.report, name)))
+    quick.run(write_notebook(quick.books / "a.ipynb", closing("a")), lang="zh")
+    assert heard == dict.fromkeys(("export_html", "feedback_sheets", "workbook", "index_page"), "zh")
+    assert spoken() == "en" and '<html lang="zh">' in (quick.out / "index.html").read_text(encoding="utf-8")
 
 
 def test_people_who_went_in_and_did_not_come_out_stop_the_run(quick):

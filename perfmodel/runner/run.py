@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RunError
+from ..language import say, speaking
 from ..pseudonyms import check_of
 from . import manifest, pdf, publish
 from .execute import Job, Kernels, each_as_it_ends
@@ -130,11 +131,12 @@ def run(
                 for job, found in each_as_it_ends(futures, tick):
                     _same_numbers(job, found, digests)
                     _tidy(page / f"{job.name}.ipynb")
-                    titled = _title(job, books, units)
                     book = page / f"{job.name}.ipynb"
-                    report.export_html(
-                        book, book.with_suffix(".html"), title=titled, lang=lang, simulated=bool(data.simulated)
-                    )
+                    with speaking(lang):
+                        titled = _title(job, books, units)
+                        report.export_html(
+                            book, book.with_suffix(".html"), title=titled, simulated=bool(data.simulated)
+                        )
                     records[job.name] = {"title": titled, "tables": found["tables"]}
         except RunError:
             _keep_for_inspection(page, folder, plan, progress)
@@ -160,20 +162,21 @@ def run(
         _restricted(page)
         sheets = page / RESTRICTED / "feedback"
         sheets.mkdir(mode=0o700)
-        for name, sheet in report.feedback_sheets(assessment).items():
-            (sheets / name).write_text(sheet, encoding="utf-8", newline="\n")
-        report.workbook(assessment, page / "pack.xlsx", manifest=written, lang=lang)
-        pages = [{"name": "company", "title": "Calibration report, company", "html": "company.html"}]
-        whole = report.calibration_report(assessment, manifest=written, lang=lang).html()
-        (page / "company.html").write_text(whole, encoding="utf-8", newline="\n")
-        packs = {unit: f"company.html#u-{unit}" for unit in set(assessment.totals["unit"])}
-        if each_unit:
-            packs = write_packs(assessment, page, written, key=pseudonyms, tick=tick)
-        pages += [
-            {"name": name, "title": found["title"], "html": f"{name}.html", "ipynb": f"{name}.ipynb"}
-            for name, found in written["notebooks"].items()
-        ]
-        text = report.index_page(assessment, written, pages, units=packs, lang=lang)
+        with speaking(lang):
+            for name, sheet in report.feedback_sheets(assessment).items():
+                (sheets / name).write_text(sheet, encoding="utf-8", newline="\n")
+            report.workbook(assessment, page / "pack.xlsx", manifest=written)
+            whole = report.calibration_report(assessment, manifest=written).html()
+            (page / "company.html").write_text(whole, encoding="utf-8", newline="\n")
+            packs = {unit: f"company.html#u-{unit}" for unit in set(assessment.totals["unit"])}
+            if each_unit:
+                packs = write_packs(assessment, page, written, key=pseudonyms, tick=tick)
+            pages = [{"name": "company", "title": say("Calibration report, company"), "html": "company.html"}]
+            pages += [
+                {"name": name, "title": found["title"], "html": f"{name}.html", "ipynb": f"{name}.ipynb"}
+                for name, found in written["notebooks"].items()
+            ]
+            text = report.index_page(assessment, written, pages, units=packs)
         (page / "index.html").write_text(text, encoding="utf-8", newline="\n")
         if form == "pdf":
             pdf.print_pages(sorted(page.rglob("*.html")), at_once=at_once)
@@ -331,7 +334,9 @@ def _keep_for_inspection(page: Path, folder: Path, plan: Iterable[Job], progress
 
 
 def _title(job: Job, books: Iterable[Notebook], units: tuple[str, ...]) -> str:
+    """The notebook's title in the language spoken, and the unit where it is about one of several."""
     title = next(book.title for book in books if book.path == job.notebook)
+    title = say(f"# {title}").removeprefix("# ")  # it is the first line of the notebook's prose
     return f"{title} · {job.values['unit']}" if units and job.values.get("unit") else title
 
 
