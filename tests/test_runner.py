@@ -20,6 +20,7 @@ from perfmodel.runner import manifest, publish
 from perfmodel.runner import run as the_run
 from perfmodel.runner.parameters import Parameter, UsageError, find_notebooks, parse_settings, read_notebook
 from perfmodel.runner.record import digest_of
+from perfmodel.runner.run import NOTEBOOKS, _plan
 
 SCORES = pd.DataFrame({"employee_id": ["e1", "e2"], "score_raw": [81.25, 1 / 3]})
 
@@ -247,6 +248,18 @@ def test_each_unit_gets_its_page_where_the_notebook_takes_a_unit(quick):
     assert pages == {"index.html", "one-U1.html", "one-U2.html", "all.html"}
     with pytest.raises(UsageError, match=r"--unit U3: there is none in 2026Q3.* Known: U1, U2"):
         quick.run(one, units=["U3"])
+
+
+def test_the_language_reaches_the_notebooks_that_have_it_as_a_parameter(tmp_path):
+    speaks = read_notebook(write_notebook(tmp_path / "speaks.ipynb", closing("speaks"), parameters="lang = 'en'"))
+    mute = read_notebook(write_notebook(tmp_path / "mute.ipynb", closing("mute")))
+    first, second = _plan((speaks, mute), {"speaks": {}, "mute": {}}, (), {"seed": 1, "lang": "zh"})
+    assert first.values == {"lang": "zh"} and second.values == {}
+    with pytest.raises(UsageError, match="--set lang=zh: lang is set by --lang"):
+        parse_settings(["lang=zh"], [speaks])
+    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+        book = read_notebook(path)
+        assert book.parameters["lang"].default == "en" and "pm.speak(lang)" in path.read_text(encoding="utf-8"), path
 
 
 def test_people_who_went_in_and_did_not_come_out_stop_the_run(quick):

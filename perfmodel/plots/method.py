@@ -4,7 +4,23 @@ import numpy as np
 import pandas as pd
 
 from ..language import say, told
-from .theme import BLUE, HAIR, INK, INK2, RULE, Chart, commas, drawn, empty, panel, semicolons, sentences, short, signed
+from .theme import (
+    BLUE,
+    HAIR,
+    INK,
+    INK2,
+    RULE,
+    Chart,
+    commas,
+    drawn,
+    empty,
+    letters,
+    panel,
+    semicolons,
+    sentences,
+    short,
+    signed,
+)
 
 LABEL_STEP = 0.155  # inches between labels
 
@@ -120,11 +136,8 @@ def wright_map(table: pd.DataFrame, *, width: float = 7.2, height: float = 4.6) 
         own = rows[rows["facet"] == facet].sort_values(["measure", "id"], ascending=[False, True])
         ax.text(at, 1.02, words, transform=ax.get_xaxis_transform(), color=INK2)
         for names, value in _grouped(own, LABEL_STEP * inch):
-            text = commas(names[:3])
-            if len(names) > 3:
-                text = say("{names} and {n} more", names=text, n=len(names) - 3)
             ax.plot([at - 0.12, at - 0.04], [value, value], color=RULE, lw=0.8)
-            ax.text(at, value, short(text, 42), va="center", fontsize=8, color=INK)
+            ax.text(at, value, _named(names), va="center", fontsize=8, color=INK)
         if len(own):
             ends = {"low": signed(own["measure"].min()), "high": signed(own["measure"].max())}
             said.append(
@@ -137,6 +150,18 @@ def wright_map(table: pd.DataFrame, *, width: float = 7.2, height: float = 4.6) 
     ax.set_ylabel(say("logits"))
     chart.description = say("On one scale, in logits: {values}.", values=semicolons(said))
     return chart
+
+
+def _named(names: list[str], most: float = 36) -> str:
+    """Up to three names and how many more there are, fewer where they are too long for the column."""
+    text = ""
+    for shown in range(min(3, len(names)), 0, -1):
+        text = commas(names[:shown])
+        if len(names) > shown:
+            text = say("{names} and {n} more", names=text, n=len(names) - shown)
+        if letters(text) <= most:
+            break
+    return short(text, 42)
 
 
 def _grouped(rows: pd.DataFrame, step: float) -> list[tuple[list[str], float]]:

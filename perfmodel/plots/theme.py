@@ -187,9 +187,12 @@ class Chart(Figure):
         if not chinese or getattr(renderer, "for_page", False):
             super().draw(renderer)
         elif can_draw("".join(text.get_text() for text in chinese)) or self.again is None:
+            own = [text.get_fontfamily() for text in chinese]
             for text in chinese:
                 text.set_fontfamily(list(fonts()))
             super().draw(renderer)
+            for text, family in zip(chinese, own, strict=True):
+                text.set_fontfamily(family)
         else:
             with speaking("en"):
                 english = self.again()
