@@ -21,6 +21,7 @@ from perfmodel.runner import manifest, publish
 from perfmodel.runner import run as the_run
 from perfmodel.runner.parameters import Parameter, UsageError, find_notebooks, parse_settings, read_notebook
 from perfmodel.runner.record import digest_of
+from perfmodel.runner.run import NOTEBOOKS, _plan
 
 SCORES = pd.DataFrame({"employee_id": ["e1", "e2"], "score_raw": [81.25, 1 / 3]})
 
@@ -268,6 +269,18 @@ def test_every_page_of_a_run_is_built_in_its_language_and_the_caller_goes_on_in_
     quick.run(write_notebook(quick.books / "a.ipynb", closing("a")), lang="zh")
     assert heard == dict.fromkeys(("export_html", "feedback_sheets", "workbook", "index_page"), "zh")
     assert spoken() == "en" and '<html lang="zh">' in (quick.out / "index.html").read_text(encoding="utf-8")
+
+
+def test_the_language_reaches_the_notebooks_that_have_it_as_a_parameter(tmp_path):
+    speaks = read_notebook(write_notebook(tmp_path / "speaks.ipynb", closing("speaks"), parameters="lang = 'en'"))
+    mute = read_notebook(write_notebook(tmp_path / "mute.ipynb", closing("mute")))
+    first, second = _plan((speaks, mute), {"speaks": {}, "mute": {}}, (), {"seed": 1, "lang": "zh"})
+    assert first.values == {"lang": "zh"} and second.values == {}
+    with pytest.raises(UsageError, match="--set lang=zh: lang is set by --lang"):
+        parse_settings(["lang=zh"], [speaks])
+    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+        book = read_notebook(path)
+        assert book.parameters["lang"].default == "en" and "pm.speak(lang)" in path.read_text(encoding="utf-8"), path
 
 
 def test_people_who_went_in_and_did_not_come_out_stop_the_run(quick):
