@@ -272,7 +272,6 @@ def _findings(view: View, units: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _needs(view: View, units: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What needs a decision: where, what, kind, whose turn; what blocks stands first."""
     rows: list[dict[str, Any]] = []
-    whole = view.unit or "Company"
 
     def add(where: str, what: str, kind: str, turn: str, act: bool = True) -> None:
         rows.append({"where": where, "what": what, "kind": kind, "turn": turn, "act": act})
