@@ -247,7 +247,6 @@ def tell(text: str) -> None:
     print(f"perfmodel: {told(text)}", file=sys.stderr, flush=True)
 
 
-
 def coloured(text: str) -> str:
     """``text`` with errors red and warnings yellow on a terminal, unless NO_COLOR is set."""
     if os.environ.get("NO_COLOR") or not sys.stdout.isatty():

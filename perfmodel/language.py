@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
 
 LANGUAGES = ("en", "zh")
@@ -82,17 +83,20 @@ class _Piece(str):
 class _Pattern:
     """One kind of finished sentence: what it must contain, how it is read, what it becomes."""
 
-    fixed: tuple[str, ...]  # its words between placeholders, to pass over most patterns without reading
+    key: str  # the longest of its words between placeholders: most patterns are passed over without reading
     shape: re.Pattern[str]
     said: str
     again: frozenset[int]  # pieces that are sentences themselves
+    open: bool  # ends in a piece that is handed on
     bare: bool  # no word of its own, so that it holds only where a piece inside is a sentence that is known
 
     def turn(self, text: str, lang: str, strict: bool) -> str | None:
         """``text`` said anew, None where it is another sentence; ``strict``: not where data look like sentences."""
-        if any(part not in text for part in self.fixed) or not (found := self.shape.fullmatch(text)):
+        if (found := self.shape.fullmatch(text)) is None:
             return None
         pieces = [_Piece(piece) for piece in found.groups()]
+        if self.open and pieces[-1].endswith("."):
+            return None  # the full stop is the sentence's, not the piece's
         if strict and any(_torn(piece, i in self.again) for i, piece in enumerate(pieces)):
             return None
         for piece in pieces:
@@ -102,8 +106,10 @@ class _Pattern:
 
 
 def _torn(piece: str, sentence: bool) -> bool:
-    """Whether a piece ends or begins inside something else: between brackets, or, if it is none, among sentences."""
-    return piece.count("(") != piece.count(")") or (not sentence and JOINT.search(piece) is not None)
+    """Whether a piece begins or ends inside something else: between brackets, or, if it is none, among sentences."""
+    depth = list(accumulate((c == "(") - (c == ")") for c in piece if c in "()"))
+    cut = bool(depth) and (min(depth) < 0 or depth[-1] > 0)
+    return cut or (not sentence and JOINT.search(piece) is not None)
 
 
 JOINT = re.compile(r"(?<=[.?]) |; or |; | · ")
@@ -132,7 +138,9 @@ def _sentence(text: str, lang: str, strict: bool) -> str | None:
     exact = _catalogue(lang).pgettext(TOLD, text)
     if exact != text:
         return exact
-    for pattern in _patterns(lang):
+    for pattern in [pattern for key, pattern in _patterns(lang) if key in text]:
+        if pattern.bare and text.endswith("."):  # these come last
+            break
         if (turned := pattern.turn(text, lang, strict)) is not None:
             return turned
     if text.endswith(".") and (turned := _sentence(text[:-1], lang, strict)) is not None:
@@ -146,22 +154,26 @@ def _catalogue(lang: str) -> gettext.NullTranslations:
 
 
 @lru_cache
-def _patterns(lang: str) -> list[_Pattern]:
-    """Patterns of finished sentences with what they become; those that fix most of a sentence come first."""
+def _patterns(lang: str) -> list[tuple[str, _Pattern]]:
+    """Patterns of finished sentences by their key; those that fix most of a sentence come first, bare ones last."""
     whole = getattr(_catalogue(lang), "_catalog", {})
     entries = ((key.removeprefix(TOLD + "\x04"), said) for key, said in whole.items() if _is_pattern(key))
     found = [([_plain(part) for part in re.split(r"\{\d+\}", key)], key, said) for key, said in entries]
     found.sort(key=lambda entry: (-len("".join(entry[0])), entry[1]))
-    return [
-        _Pattern(
-            tuple(part for part in fixed if part),
-            re.compile("(.+?)".join(map(re.escape, fixed)), re.DOTALL),
-            said,
-            frozenset(int(place) for place in re.findall(rf"\{{(\d+):{TOLD}\}}", said)),
-            not re.search(r"\w", "".join(fixed)),
-        )
-        for fixed, _, said in found
-    ]
+    made = sorted((_pattern(fixed, said) for fixed, _, said in found), key=lambda pattern: pattern.bare)
+    return [(pattern.key, pattern) for pattern in made]
+
+
+def _pattern(fixed: list[str], said: str) -> _Pattern:
+    again = frozenset(int(place) for place in re.findall(rf"\{{(\d+):{TOLD}\}}", said))
+    return _Pattern(
+        key=max(fixed, key=len),
+        shape=re.compile("(.+?)".join(map(re.escape, fixed)), re.DOTALL),
+        said=said,
+        again=again,
+        open=not fixed[-1] and len(fixed) - 2 not in again,
+        bare=not re.search(r"\w", "".join(fixed)),
+    )
 
 
 def _plain(text: str) -> str:

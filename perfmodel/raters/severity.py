@@ -246,8 +246,8 @@ class SeverityFit:
             few = 0 < len(apart) <= 6
             said.append(
                 f"{len(apart)} of {int(linked.sum())} linked raters differ from the rest by more than their "
-                f"{self.confidence:.0%} intervals{f' ({names})' if few else ''}; at {self.confidence:.0%}, chance alone gives about "
-                f"{(1 - self.confidence) * linked.sum():.0f}.".replace("%", " %")
+                f"{self.confidence:.0%} intervals{f' ({names})' if few else ''}; at {self.confidence:.0%}, "
+                f"chance alone gives about {(1 - self.confidence) * linked.sum():.0f}.".replace("%", " %")
             )
         if self.link:
             named = ASSUMPTIONS[self.link]

@@ -346,9 +346,11 @@ def _status(table: pd.DataFrame, cycle: Cycle, late: pd.DataFrame, none: np.ndar
         elif employee in missing.index:
             status.append("late")
             low, high = table["score_low"][i], table["score_high"][i]
-            text = f"{missing[employee]}: whatever arrives, the score lies between {low:.1f} and {high:.1f}"
             same = grade_low[i] == grade_high[i]
-            reasons.append(f"{text}, grade {grade_low[i]} in any case" if same else text)
+            reasons.append(
+                f"{missing[employee]}: whatever arrives, the score lies between {low:.1f} and {high:.1f}"
+                f"{f', grade {grade_low[i]} in any case' if same else ''}"
+            )
         else:
             status.append("scored")
             reasons.append("")
