@@ -6,6 +6,7 @@ import signal
 import sys
 
 from . import __version__
+from .language import speak, told
 
 OK, REFUSED, USAGE, INTERRUPTED = 0, 1, 2, 130
 THREADS = [f"{name}_NUM_THREADS" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")] + ["VECLIB_MAXIMUM_THREADS"]
@@ -16,23 +17,24 @@ def main(argv=None) -> int:
     arguments = parser().parse_args(argv)
     # The number of BLAS threads changes last digits; kernels inherit this.
     os.environ.update(dict.fromkeys(THREADS, "1"))
+    speak(getattr(arguments, "lang", "en"))
     signal.signal(signal.SIGTERM, _terminated)  # so that a scheduler's stop ends the kernels too
     try:
         code = arguments.verb(arguments) or OK
         sys.stdout.flush()
         return code
     except KeyboardInterrupt:
-        say("interrupted; nothing was published")
+        tell("interrupted; nothing was published")
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return REFUSED
     except OSError as error:
         place = f": {error.filename}" if error.filename else ""
-        say(f"{error.strerror or error}{place}. Nothing was published.")
+        tell(f"{error.strerror or error}{place}. Nothing was published.")
         return REFUSED
     except MemoryError:
-        say("memory ran out; nothing was published. Use fewer --jobs, or a machine with more memory.")
+        tell("memory ran out; nothing was published. Use fewer --jobs, or a machine with more memory.")
         return REFUSED
     except Exception as error:
         from .errors import PerfmodelError
@@ -42,8 +44,8 @@ def main(argv=None) -> int:
         if error.findings:
             from .io import format_findings
 
-            print(format_findings(error.findings), file=sys.stderr)
-        say(str(error))
+            print(told(format_findings(error.findings)), file=sys.stderr)
+        tell(str(error))
         return getattr(error, "exit_status", REFUSED)
 
 
@@ -119,11 +121,11 @@ def check(a) -> int:
 
     cycle, findings = check(a.source, cycle=a.cycle, scheme=a.scheme)
     if findings:
-        print(coloured(format_findings(findings, limit=a.limit)))
+        print(coloured(told(format_findings(findings, limit=a.limit))))
     if cycle is None:
         return REFUSED
     rows = ", ".join(f"{len(table)} {name}" for name, table in cycle.tables.items() if len(table))
-    print(f"{cycle.id} can be read: {rows}")
+    print(told(f"{cycle.id} can be read: {rows}"))
     return OK
 
 
@@ -147,7 +149,7 @@ def run(a) -> int:
             force=a.force,
             cycle=a.cycle,
             scheme=a.scheme,
-            progress=Progress(say, steps),
+            progress=Progress(tell, steps),
         )
     print(page)
     return OK
@@ -168,7 +170,7 @@ def sample(a) -> int:
     files = sample_files(**{key: value for key, value in asked.items() if value is not None})
     write_files(a.dir, files, force=a.force)
     quarters = sorted({name.split("/")[0] for name in files if name.endswith("/scheme.yaml")})
-    say(f"{len(files)} files, simulated: no person in them exists. Next: perfmodel check {a.dir}/{quarters[-1]}")
+    tell(f"{len(files)} files, simulated: no person in them exists. Next: perfmodel check {a.dir}/{quarters[-1]}")
     print(a.dir)
     return OK
 
@@ -179,14 +181,14 @@ def example(a) -> int:
     place = a.dir or os.path.join("reports", "examples", a.name)
     if a.name == "usjudge":
         write_files(place, examples.usjudge_files(), force=a.force)
-        say("USJudgeRatings as points, and what every choice of weights makes of them")
+        tell("USJudgeRatings as points, and what every choice of weights makes of them")
         print(*examples.usjudge_sentences(), sep="\n")
         print(place)
         return OK
     from .runner import write_tables
 
     write_files(place, examples.insteval_files(), force=a.force)
-    say(f"{place}: lme4's InstEval as a cycle, real ratings; now its tables")
+    tell(f"{place}: lme4's InstEval as a cycle, real ratings; now its tables")
     found = f"{place}-tables"
     write_tables(place, found)
     print(examples.insteval_sentence())
@@ -200,11 +202,11 @@ def bench(a) -> int:
     from .runner import bench, bench_live, bench_raters, bench_weights
 
     parts = {
-        "run": bench.measure(a.source, repeat=a.repeat, jobs=a.jobs, say=say),
-        "raters": bench_raters.beside_lme4(a.repeat, say),
-        "size": bench_raters.against_size(a.repeat, say),
-        "weights": bench_weights.weights_beside_floor(a.repeat, say),
-        "live": bench_live.live(a.repeat, say),
+        "run": bench.measure(a.source, repeat=a.repeat, jobs=a.jobs, say=tell),
+        "raters": bench_raters.beside_lme4(a.repeat, tell),
+        "size": bench_raters.against_size(a.repeat, tell),
+        "weights": bench_weights.weights_beside_floor(a.repeat, tell),
+        "live": bench_live.live(a.repeat, tell),
     }
     for line in chain.from_iterable(lines for name, lines in parts.items() if a.only in (None, name)):
         print(line, flush=True)
@@ -233,9 +235,9 @@ def write_files(place: str, files: dict[str, bytes], *, force: bool) -> None:
     there = [name for name in files if (folder / name).exists()]
     differ = [name for name in there if (folder / name).read_bytes() != files[name]]
     if differ and not force:
-        more = f" and {len(differ) - 3} more" if len(differ) > 3 else ""
         raise PerfmodelError(
-            f"{place} holds other files of these names: {', '.join(differ[:3])}{more}. "
+            f"{place} holds other files of these names: {', '.join(differ[:3])}"
+            f"{f' and {len(differ) - 3} more' if len(differ) > 3 else ''}. "
             "They may be somebody's work. Choose another folder, or overwrite them with --force."
         )
     if not there and not force and folder.is_dir() and any(folder.iterdir()):
@@ -247,15 +249,18 @@ def write_files(place: str, files: dict[str, bytes], *, force: bool) -> None:
             path.write_bytes(data)
 
 
-def say(text: str) -> None:
-    print(f"perfmodel: {text}", file=sys.stderr, flush=True)
+def tell(text: str) -> None:
+    """A finished sentence to the user, in the language spoken."""
+    print(f"perfmodel: {told(text)}", file=sys.stderr, flush=True)
 
 
 def coloured(text: str) -> str:
     """``text`` with errors red and warnings yellow on a terminal, unless NO_COLOR is set."""
     if os.environ.get("NO_COLOR") or not sys.stdout.isatty():
         return text
-    return text.replace(": error: ", ": \033[31merror\033[0m: ").replace(": warning: ", ": \033[33mwarning\033[0m: ")
+    for level, colour in (("error", 31), ("warning", 33)):
+        text = text.replace(f": {told(level)}: ", f": \033[{colour}m{told(level)}\033[0m: ")
+    return text
 
 
 class bar:

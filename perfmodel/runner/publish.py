@@ -110,9 +110,9 @@ def point_to(out: Path, run_id: str) -> Path:
 def verify(run: Path) -> None:
     """Raise if a published run is no longer what was published."""
     if damaged := changes(run):
-        more = f" and {len(damaged) - 3} more" if len(damaged) > 3 else ""
         raise RunError(
-            f"{run.name} is published already, but was changed since: {', '.join(damaged[:3])}{more}. "
+            f"{run.name} is published already, but was changed since: {', '.join(damaged[:3])}"
+            f"{f' and {len(damaged) - 3} more' if len(damaged) > 3 else ''}. "
             "Published runs never change; make it anew with --force."
         )
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import RunError
 from ..language import say, speaking
 from ..pseudonyms import check_of
-from . import manifest, pdf, publish
+from . import manifest, pdf, publish, translate
 from .execute import Job, Kernels, each_as_it_ends
 from .packs import write_packs
 from .parameters import Notebook, UsageError, find_notebooks, parse_settings
@@ -245,10 +245,10 @@ def _plan(
     for book in books:
         known = {name: value for name, value in given.items() if name in book.parameters} | values[book.name]
         if "unit" not in book.parameters or not units:
-            jobs.append(Job(book.name, book.path, known))
+            jobs.append(Job(book.name, book.path, known, given["lang"]))
         for unit in units if "unit" in book.parameters else ():
             name = book.name if len(units) == 1 else book.name + re.sub(r"[^-\w.]", "_", f"-{unit}")
-            jobs.append(Job(name, book.path, {**known, "unit": unit}))
+            jobs.append(Job(name, book.path, {**known, "unit": unit}, given["lang"]))
     if len({job.name for job in jobs}) < len(jobs):
         raise UsageError("Two units would share one file name; ask for them in two runs.")
     return tuple(jobs)
@@ -334,9 +334,8 @@ def _keep_for_inspection(page: Path, folder: Path, plan: Iterable[Job], progress
 
 
 def _title(job: Job, books: Iterable[Notebook], units: tuple[str, ...]) -> str:
-    """The notebook's title in the language spoken, and the unit where it is about one of several."""
-    title = next(book.title for book in books if book.path == job.notebook)
-    title = say(f"# {title}").removeprefix("# ")  # it is the first line of the notebook's prose
+    with speaking(job.lang):
+        title = translate.title(next(book.title for book in books if book.path == job.notebook))
     return f"{title} · {job.values['unit']}" if units and job.values.get("unit") else title
 
 
