@@ -61,7 +61,7 @@ class Pay:
 
 @dataclass(frozen=True)
 class Marks:
-    """The grades that the rules speak of. Unless named: the second best is good, the last but one low, the last failed."""
+    """The grades that rules speak of. Unless named: the second best is good, the last but one low, the last failed."""
 
     good: str = ""
     low: str = ""
