@@ -6,16 +6,17 @@ whole clusters gives, because a person's quarters, or a rater's people, are no s
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
 from .errors import DataError
 
-POINTS = "quarter employee_id profile kpi category points weight at_cap at_floor".split()
-STABILITY = """profile kpi category n_pairs n_people retest lower upper year validity validity_lower validity_upper verdict
-reason""".split()
-REDUNDANCY = "profile kpi other n n_people r lower upper verdict reason".split()
+POINTS = "quarter employee_id profile kpi category kind points weight at_cap at_floor".split()
+STABILITY = """profile kpi category n_pairs n_people retest lower upper year validity validity_lower validity_upper
+verdict reason""".split()
+REDUNDANCY = "profile kpi other both_rated n n_people r lower upper verdict reason".split()
 CAPS = "profile kpi category n n_people share_at_cap lower upper share_at_floor verdict reason".split()
 PREDICTION = "cluster n n_clusters r_raw r_adjusted difference lower upper verdict reason".split()
 DRIFT = "rater_id n_quarters first last least most signal quarter reason".split()
@@ -23,8 +24,8 @@ ADVICE = "subject kpi profile finding sentence".split()
 ALL = "all"
 DRAWS = 1000
 LEAST, CLUSTERS = 20, 8  # pairs of values, and clusters, under which no correlation is told
+# A reliability, a correlation of two KPIs, a share at the cap, and a variance inflation, from which each matters.
 LITTLE, SAME, FULL, VIF = 0.2, 0.7, 0.2, 5.0
-# A reliability, a correlation of two KPIs, a share at the cap, and a variance inflation, from which they are worth a word.
 
 
 def clustered(
@@ -49,11 +50,16 @@ def clustered(
 
     n = len(sums)
     value = float(statistic(sums.sum(axis=0)))
-    counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=draws)
-    drawn = statistic(counts @ sums)
+    drawn = statistic(_resamples(n, draws, seed) @ sums)
     error = np.nanstd(drawn) * np.sqrt(n / (n - 1))
     half = stdtrit(n - 1, (1 + level) / 2) * error
     return value, value - half, value + half
+
+
+@lru_cache(maxsize=4)
+def _resamples(n: int, draws: int, seed: int) -> np.ndarray:
+    """How often each of ``n`` clusters is drawn in each resample; the same for every statistic of one table."""
+    return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=draws).astype(float)
 
 
 def correlation(x, y, clusters, level: float = 0.90, seed: int = 1) -> tuple[float, float, float]:
@@ -98,7 +104,7 @@ def kpi_stability(points: pd.DataFrame, *, level: float = 0.90, seed: int = 1) -
     ----------
     points : DataFrame
         One row an employee, quarter and KPI: ``quarter`` (sorting by time), ``employee_id, profile, kpi, category,
-        points, weight`` (percent of the whole), ``at_cap, at_floor``.
+        kind`` (measured, rated, milestone, mixed), ``points, weight`` (percent of the whole), ``at_cap, at_floor``.
 
     Returns
     -------
@@ -134,12 +140,13 @@ def redundancy(points: pd.DataFrame, *, level: float = 0.90, seed: int = 1) -> t
     Returns
     -------
     (pairs, inflation)
-        ``profile, kpi, other, n, n_people, r, lower, upper, verdict`` ("same" where the whole interval lies above
+        ``profile, kpi, other, both_rated, n, n_people, r, lower, upper, verdict`` ("same" where the whole interval lies above
         .7), ``reason``, from the strongest; and ``profile, kpi, n, vif`` (1 / (1 - R^2) of a KPI on the others of its
         profile, over quarters in which all are known), ``verdict, reason``.
     """
     table = _checked(points)
     table = table.assign(inside=_inside(table, "points"))
+    kinds = table.drop_duplicates("kpi").set_index("kpi")["kind"]
     rows, inflation = [], []
     for profile in (ALL, *sorted(table["profile"].unique())):
         own = table if profile == ALL else table[table["profile"].eq(profile)]
@@ -154,7 +161,8 @@ def redundancy(points: pd.DataFrame, *, level: float = 0.90, seed: int = 1) -> t
                 why = _too_few(pd.DataFrame({"employee_id": who[both]}), "employee_id") or _constant(x, y)
                 found = (np.nan,) * 3 if why else correlation(x, y, who[both], level, seed)
                 verdict = "" if why else "same" if found[1] > SAME else "unclear" if found[2] > SAME else "apart"
-                rows.append((profile, one, other, int(both.sum()), len(set(who[both])), *found, verdict, why))
+                rated = kinds[one] == kinds[other] == "rated"
+                rows.append((profile, one, other, rated, int(both.sum()), len(set(who[both])), *found, verdict, why))
         complete = wide.dropna()
         enough = len(complete) > len(names) + LEAST and (complete.std() > 0).all() and len(names) > 1
         why = "" if enough else f"{len(complete)} quarters of people with every KPI: too few, or a KPI without spread"
@@ -217,8 +225,8 @@ def rater_drift(moves: pd.DataFrame) -> pd.DataFrame:
         s, said = own["severity"], own[own["signal"].fillna("").ne("")]
         why = "seen in one quarter only" if len(own) < 2 else ""
         first = said.iloc[0] if len(said) else None
-        rows.append((rater, len(own), s.iloc[0], s.iloc[-1], s.min(), s.max(),
-                     "" if first is None else first["signal"], "" if first is None else first["quarter"], why))  # fmt: skip
+        signal = ("", "") if first is None else (first["signal"], first["quarter"])
+        rows.append((rater, len(own), s.iloc[0], s.iloc[-1], s.min(), s.max(), *signal, why))
     return pd.DataFrame(rows, columns=DRIFT)
 
 
@@ -275,22 +283,28 @@ def advice(
         rows.append((
             "reliability", row["kpi"], row["profile"], "mostly chance",
             f"{row['kpi']}{_of(row)}: from one quarter to the next a person's points correlate {_two(row['retest'])} "
-            f"({_two(row['lower'])} to {_two(row['upper'])}; {row['n_people']} people). One quarter says little of the "
-            f"person; the mean of four would reach {_two(row['year'])}. Give it less weight in the quarter and count it "
-            "by the year, or measure it over more events.",
+            f"({_two(row['lower'])} to {_two(row['upper'])}; {row['n_people']} people). One quarter says little of "
+            f"the person; the mean of four would reach {_two(row['year'])}. Give it less weight in the quarter and "
+            "count it by the year, or measure it over more events.",
         ))  # fmt: skip
     for row in _first(stability[stability["validity_upper"] < 0], ["mostly chance", "unclear", "holds"], ["kpi"]):
         rows.append((
             "validity", row["kpi"], row["profile"], "against the rest",
             f"{row['kpi']}{_of(row)}: who does well on it does worse on the other KPIs in the next quarter "
-            f"({_two(row['validity'])}, {_two(row['validity_lower'])} to {_two(row['validity_upper'])}). Look whether it "
-            "is bought at their cost before it keeps its weight.",
+            f"({_two(row['validity'])}, {_two(row['validity_lower'])} to {_two(row['validity_upper'])}). Look whether "
+            "it is bought at their cost before it keeps its weight.",
         ))  # fmt: skip
     for row in _first(pairs, ["same"], ["kpi", "other"]):
+        remedy = (
+            "The same raters give both, so one impression may be paid twice: let somebody else rate one of them, or "
+            "merge them."
+            if row["both_rated"]
+            else "One achievement is paid twice: merge them, or take weight from one."
+        )
         rows.append((
             "redundancy", f"{row['kpi']} + {row['other']}", row["profile"], "same",
             f"{row['kpi']} and {row['other']}{_of(row)} correlate {_two(row['r'])} ({_two(row['lower'])} to "
-            f"{_two(row['upper'])}): one achievement is paid twice. Merge them, or take weight from one.",
+            f"{_two(row['upper'])}). {remedy}",
         ))  # fmt: skip
     for row in _first(inflation, ["mostly told by the others"], ["kpi"]):
         rows.append((
@@ -302,8 +316,8 @@ def advice(
         rows.append((
             "cap", row["kpi"], row["profile"], "cap binds",
             f"{row['kpi']}{_of(row)}: {100 * row['share_at_cap']:.0f} % of results stand at the cap "
-            f"({100 * row['lower']:.0f} to {100 * row['upper']:.0f} %), where more earns nothing and people cannot be told "
-            "apart. Raise the stretch target or the cap.",
+            f"({100 * row['lower']:.0f} to {100 * row['upper']:.0f} %), where more earns nothing and people cannot be "
+            "told apart. Raise the stretch target or the cap.",
         ))  # fmt: skip
     moved = drifts[drifts["signal"].ne("")]
     seen = int((drifts["n_quarters"] > 1).sum())
@@ -338,8 +352,8 @@ def _predicted(row: dict) -> str:
         + {
             "better": "Adjusting did better, as long as teams do not share their luck from quarter to quarter.",
             "worse": "Adjusting did worse: look at the links between raters before it moves another proposal.",
-            "cannot be told": "Which is better cannot be told from this; more shared ratings would tell sooner than more "
-            "quarters.",
+            "cannot be told": "Which is better cannot be told from this; more shared ratings would tell sooner "
+            "than more quarters.",
         }[row["verdict"]]
     )
 

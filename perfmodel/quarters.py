@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from types import MappingProxyType
 
 import numpy as np
@@ -104,7 +105,7 @@ def annual(
 def _check(ordered: list[Assessment], decided: Mapping[str, pd.DataFrame]) -> None:
     if not ordered:
         raise DataError("A year needs quarters; there is none.")
-    for one, after in zip(ordered, ordered[1:], strict=False):
+    for one, after in pairwise(ordered):
         if one.cycle.scheme.end >= after.cycle.scheme.start:
             raise DataError(
                 f"{one.cycle.id} ends {one.cycle.scheme.end}, after {after.cycle.id} starts: the same days would count "
@@ -170,8 +171,8 @@ def _segments(ordered: list[Assessment], quarters: pd.DataFrame, scheme: Scheme)
     table = pd.concat(parts, ignore_index=True).sort_values(["employee_id", "start", "scorecard"], kind="stable")
     if strange := sorted(set(table["profile"]) - {p.id for p in scheme.profiles}):
         raise DataError(
-            f"The profile {strange[0]} of an earlier quarter is not in the scheme of {scheme.cycle}, so the year has no "
-            "weights for it. Add the profile to the scheme, or give the scheme that has it."
+            f"The profile {strange[0]} of an earlier quarter is not in the scheme of {scheme.cycle}, so the year has "
+            "no weights for it. Add the profile to the scheme, or give the scheme that has it."
         )
     stay = table[["employee_id", "unit", "profile"]]
     number = stay.ne(stay.shift()).any(axis=1).groupby(table["employee_id"]).cumsum()
@@ -252,8 +253,8 @@ def _cycle_of_year(figures, plan, cards, quarters, newest, ordered: list[Assessm
     for kind in ("bonus", "deduction"):
         points = (scored[kind] * part).groupby(scored["employee_id"]).sum() / whole
         points = points[points > 0]
-        events.append(pd.DataFrame({"employee_id": points.index, "code": kind, "kind": kind, "points": points.to_numpy(),
-                                    "evidence": "mean of the quarters"}))  # fmt: skip
+        named = {"code": kind, "kind": kind, "evidence": "mean of the quarters"}
+        events.append(pd.DataFrame({"employee_id": points.index, "points": points.to_numpy()}).assign(**named))
     tables = {
         **empty,
         "employees": people,
@@ -344,6 +345,8 @@ def points_by_quarter(assessments: Sequence[Assessment]) -> pd.DataFrame:
         table = sums.groupby(by, as_index=False).agg(
             {"category": "first", **dict.fromkeys(["share", "points", "cap", "floor", "weight"], "sum")}
         )
+        kinds = items.groupby(by)["kind"].agg(["min", "max"])
+        table["kind"] = kinds["min"].where(kinds["min"].eq(kinds["max"]), "mixed").to_numpy()
         for name in ("points", "cap", "floor"):
             table[name] = table[name] / table["share"].where(table["share"] > 0)
         longest = items.sort_values("day_share", kind="stable").drop_duplicates("employee_id", keep="last")
@@ -360,7 +363,7 @@ def ratings_and_next(assessments: Sequence[Assessment]) -> pd.DataFrame:
     People on one scorecard whose raters' severity is identified; see ``health.prediction`` for the columns.
     """
     parts = []
-    for one, after in zip(assessments, assessments[1:], strict=False):
+    for one, after in pairwise(assessments):
         rows = one.items[one.items["kind"].eq("rated") & one.items["day_share"].eq(1)]
         known = rows["rating_raw"].notna() & rows["rating_adjusted"].notna() & (rows["weight"] > 0)
         unidentified = one.totals.loc[one.unidentified, "employee_id"]
