@@ -103,7 +103,8 @@ def kpi_stability(points: pd.DataFrame, *, level: float = 0.90, seed: int = 1) -
     Parameters
     ----------
     points : DataFrame
-        One row an employee, quarter and KPI: ``quarter`` (sorting by time), ``employee_id, profile, kpi, category,
+        One row an employee, quarter and KPI: ``quarter`` (its sorting, or that of its
+        categories, is that of time), ``employee_id, profile, kpi, category,
         kind`` (measured, rated, milestone, mixed), ``points, weight`` (percent of the whole), ``at_cap, at_floor``.
 
     Returns
@@ -115,10 +116,8 @@ def kpi_stability(points: pd.DataFrame, *, level: float = 0.90, seed: int = 1) -
     table = _checked(points)
     table = table.assign(inside=_inside(table, "points"), others=_others(table))
     table["others"] = _inside(table, "others")
-    after = table[["employee_id", "profile", "kpi", "quarter", "inside", "others"]].assign(number=_number(table) - 1)
-    pairs = table.assign(number=_number(table)).merge(
-        after, on=["employee_id", "profile", "kpi", "number"], suffixes=("", "_next")
-    )
+    after = table[["employee_id", "profile", "kpi", "number", "inside", "others"]].assign(number=table["number"] - 1)
+    pairs = table.merge(after, on=["employee_id", "profile", "kpi", "number"], suffixes=("", "_next"))
     rows = []
     for profile, kpi, category, own in _groups(pairs, table):
         own = own.dropna(subset=["inside", "inside_next"])
@@ -140,9 +139,9 @@ def redundancy(points: pd.DataFrame, *, level: float = 0.90, seed: int = 1) -> t
     Returns
     -------
     (pairs, inflation)
-        ``profile, kpi, other, both_rated, n, n_people, r, lower, upper, verdict`` ("same" where the whole interval lies above
-        .7), ``reason``, from the strongest; and ``profile, kpi, n, vif`` (1 / (1 - R^2) of a KPI on the others of its
-        profile, over quarters in which all are known), ``verdict, reason``.
+        ``profile, kpi, other, both_rated, n, n_people, r, lower, upper, verdict`` ("same" where the whole interval lies
+        above .7), ``reason``, from the strongest; and ``profile, kpi, n, vif`` (1 / (1 - R^2) of a KPI on the others
+        of its profile, over quarters in which all are known), ``verdict, reason``.
     """
     table = _checked(points)
     table = table.assign(inside=_inside(table, "points"))
@@ -382,7 +381,10 @@ def _checked(points: pd.DataFrame) -> pd.DataFrame:
     if (twice := points.duplicated(key)).any():
         row = points.loc[twice, key].iloc[0]
         raise DataError(f"{row['employee_id']} has {row['kpi']} twice in {row['quarter']}; give one row.")
-    return points.sort_values(key, kind="stable", ignore_index=True)
+    numbered = points.assign(
+        number=pd.factorize(points["quarter"], sort=True)[0], quarter=points["quarter"].astype(str)
+    )
+    return numbered.sort_values(["number", "employee_id", "kpi"], kind="stable", ignore_index=True)
 
 
 def _inside(table: pd.DataFrame, column: str) -> np.ndarray:
@@ -399,11 +401,6 @@ def _others(table: pd.DataFrame) -> np.ndarray:
     by = [table["quarter"], table["employee_id"]]
     rest = weight.groupby(by).transform("sum") - weight
     return ((product.groupby(by).transform("sum") - product) / rest.where(rest > 1e-9)).to_numpy()
-
-
-def _number(table: pd.DataFrame) -> np.ndarray:
-    """Place of each row's quarter among all, by time."""
-    return np.unique(table["quarter"], return_inverse=True)[1]
 
 
 def _groups(rows: pd.DataFrame, table: pd.DataFrame):

@@ -354,7 +354,8 @@ def points_by_quarter(assessments: Sequence[Assessment]) -> pd.DataFrame:
         table["at_cap"] = table["points"] >= table["cap"] - 1e-9
         table["at_floor"] = table["points"] <= table["floor"] + 1e-9
         parts.append(table.assign(quarter=one.cycle.id).drop(columns=["share", "cap", "floor"]))
-    return pd.concat(parts, ignore_index=True)
+    found = pd.concat(parts, ignore_index=True)
+    return found.assign(quarter=pd.Categorical(found["quarter"], [one.cycle.id for one in assessments], ordered=True))
 
 
 def ratings_and_next(assessments: Sequence[Assessment]) -> pd.DataFrame:
