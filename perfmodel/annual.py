@@ -95,9 +95,10 @@ def _implied(rows: pd.DataFrame, end: str, by_id: dict) -> pd.Series:
 def cumulate_milestones(milestones: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Milestones of several quarters' tables as one plan, and those of which nothing is known.
 
-    A milestone that several quarters list (a project longer than a quarter: same employee, item, name and due day)
-    counts once, as the newest table has it. One that was due only after the last table that lists it was closed, and
-    is not accepted in it, is left out: nobody reported on it when it was due.
+    A milestone that several quarters list (a project longer than a quarter: same scorecard of the year, item, name and
+    due day) counts once, as the newest table has it. One that was due only after the last table that lists it was
+    closed, and is not accepted in it, is left out: nobody reported on it when it was due. A project that went on under
+    another scorecard counts there.
 
     Parameters
     ----------
@@ -110,13 +111,14 @@ def cumulate_milestones(milestones: pd.DataFrame) -> tuple[pd.DataFrame, pd.Data
     (DataFrame, DataFrame)
         The plan of the year, without ``quarter`` and ``closed``; what is left out, with ``reason``.
     """
-    key = ["employee_id", "kpi", "milestone", "due"]
+    key = [*CARD, "kpi", "milestone", "due"]
     newest = milestones.sort_values([*key, "closed"], kind="stable").drop_duplicates(key, keep="last")
+    again = newest.groupby(["employee_id", "kpi", "milestone", "due"])["closed"].transform("max")
     due, closed = pd.to_datetime(newest["due"]), pd.to_datetime(newest["closed"])
     last = closed.max() if len(closed) else pd.NaT
     unknown = (due > closed) & (due <= last) & newest["accepted_on"].isna()
     reason = "due after " + newest["quarter"] + ", the last table that lists it: nothing is known of it"
-    left = newest.assign(reason=reason)[unknown.to_numpy()]
+    left = newest.assign(reason=reason)[(unknown & again.eq(newest["closed"])).to_numpy()]
     kept = newest[~unknown.to_numpy()].drop(columns=["quarter", "closed"])
     return kept.reset_index(drop=True), left.reset_index(drop=True)
 

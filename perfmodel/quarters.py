@@ -98,7 +98,10 @@ def annual(
     days = (scheme.end - ordered[0].cycle.scheme.start).days + 1
     years = {one.cycle.scheme.start.year for one in ordered}
     name = "/".join(map(str, sorted(years)))
-    note = f"{len(ordered)} quarters, {days} days" + ("" if days >= 365 else ": not yet a whole year")
+    covered = sum((one.cycle.scheme.end - one.cycle.scheme.start).days + 1 for one in ordered)
+    note = f"{len(ordered)} quarters, {covered} days" + ("" if covered >= 365 else ": not a whole year")
+    if covered < days:
+        note += f"; {days - covered} days between them are in no quarter"
     return Year(name, results, quarters, kpi_table(whole[0]), left_out, note)
 
 
@@ -201,10 +204,8 @@ def _plan_of_year(ordered: list[Assessment], cards: pd.DataFrame) -> tuple[pd.Da
     names = ["employee_id", "quarter", "card"]
     rows = pd.concat(parts, ignore_index=True).merge(cards[[*names, "scorecard"]], on=names).drop(columns="card")
     plan, left = cumulate_milestones(rows)
-    listed = rows[["employee_id", "kpi", "milestone", "due", "quarter"]].drop_duplicates(
-        ["employee_id", "kpi", "milestone", "due"], keep="last"
-    )
-    return plan.merge(listed, on=["employee_id", "kpi", "milestone", "due"]), left
+    key = [*CARD, "kpi", "milestone", "due"]
+    return plan.merge(rows[[*key, "quarter"]].drop_duplicates(key, keep="last"), on=key), left
 
 
 def _score_year(
@@ -291,12 +292,18 @@ def health(assessments: Sequence[Assessment], *, seed: int = 1) -> Health:
     Raises
     ------
     DataError
-        If there are fewer than two quarters: nothing can be compared.
+        If there are fewer than two quarters, so that nothing can be compared, or one is missing between them.
     """
     ordered = sorted(assessments, key=lambda one: one.cycle.scheme.start)
     if len(ordered) < 2:
         raise DataError("The health of a scheme shows over quarters; give two or more.")
     _check(ordered, {})
+    for one, after in pairwise(ordered):
+        if (after.cycle.scheme.start - one.cycle.scheme.end).days > 1:
+            raise DataError(
+                f"A quarter is missing between {one.cycle.id} and {after.cycle.id}, so the one is not the other's "
+                "next. Give it, or leave out the quarters before."
+            )
     unlinked = [without_kpi_link(one) for one in ordered]
     level = ordered[-1].cycle.scheme.limits.confidence
     points = points_by_quarter(ordered)

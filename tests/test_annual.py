@@ -12,7 +12,6 @@ from small_cycle import SCHEME, write_small
 from perfmodel.annual import (
     METHODS,
     annual_results,
-    counts,
     cumulate,
     cumulate_milestones,
     held,
@@ -52,9 +51,9 @@ def test_what_adds_up_follows_from_unit_and_rule_unless_the_scheme_says(scheme):
     assert not read_scheme(faults)[0].kpi("new_customers").items[0].additive  # faults of one quarter, not of four
 
 
-def item(name, quarter_days, target, actual, status="final", kind="measured", threshold=NA, stretch=NA, rating=NA):
-    return {"employee_id": "x", "scorecard": "1", "item": name, "kind": kind, "days": quarter_days, "status": status,
-            "target": target, "actual": actual, "threshold": threshold, "stretch": stretch, "rating_raw": rating}  # fmt: skip
+def item(name, days, target, actual, status="final", kind="measured", threshold=NA, stretch=NA, rating=NA):
+    return dict(employee_id="x", scorecard="1", item=name, kind=kind, days=days, status=status, target=target,
+                actual=actual, threshold=threshold, stretch=stretch, rating_raw=rating)  # fmt: skip
 
 
 def test_a_year_of_figures_is_worked_out_by_item(scheme):
@@ -158,7 +157,7 @@ def test_three_methods_stand_side_by_side_and_the_scheme_picks_one(scheme):
     # Mean 81; mixed .6 x 81 + .4 x 76 = 79; cumulative 76.
     assert [row[f"score_{m}"] for m in METHODS] == [81, pytest.approx(79), 76]
     assert [row[f"grade_{m}"] for m in METHODS] == ["A", "B", "B"] and (row.method, row.grade) == ("mean", "A")
-    mixed = read_scheme(TEXT.replace("year: {", "year: {method: mixed, "))[0]
+    mixed = read_scheme(TEXT.replace("method: mean", "method: mixed"))[0]
     row = year_of(mixed, rows, recomputed=76.0, evaluation=96.0)
     assert row.score == pytest.approx(87) and row.grade == "A"  # .6 x 81 + .4 x 96
     assert "stands in for it" in year_of(mixed, rows, recomputed=76.0).reason
@@ -183,7 +182,7 @@ def test_the_best_grade_needs_its_quarters_and_leave_asks_for_fewer(scheme, grad
     ]
     # The score is that of the figures: 95 where it was decided S, else held under 90 and the year under S; so all
     # quarters count with S's band here through the cumulative method.
-    chosen = read_scheme(TEXT.replace("year: {", "year: {method: cumulative, "))[0]
+    chosen = read_scheme(TEXT.replace("method: mean", "method: cumulative"))[0]
     row = year_of(chosen, quarter_rows(*rows), recomputed=95.0)
     assert row.grade == grade and says in row.reason
     assert row.top_grade == ("met" if grade == "S" else "not met")
@@ -197,7 +196,7 @@ def test_a_gate_caps_the_year_unless_the_committee_lifted_it_or_the_scheme_says_
     assert row.score == pytest.approx(77.495) and row.grade == "C" and "a gate in Q1 caps the year at C" in row.reason
     lifted = [scored("Q1", 85.0, "A", cap="C"), scored("Q2", 85.0, "A")]
     assert year_of(scheme, quarter_rows(*lifted), recomputed=85.0).grade == "A"
-    free = read_scheme(TEXT.replace("year: {", "year: {gates: no, "))[0]
+    free = read_scheme(TEXT.replace("gates: yes", "gates: no"))[0]
     assert year_of(free, quarter_rows(*rows), recomputed=85.0).grade == "B"
 
 
@@ -278,7 +277,8 @@ def test_decisions_of_some_quarters_are_told_from_proposals(quarters):
 
 
 def test_a_part_of_a_year_says_so_and_a_doubled_quarter_is_refused(quarters):
-    assert annual(quarters[:3]).note == "3 quarters, 273 days: not yet a whole year"
+    assert annual(quarters[:3]).note == "3 quarters, 273 days: not a whole year"
+    assert annual([quarters[0], quarters[2]]).note.endswith("; 91 days between them are in no quarter")
     with pytest.raises(DataError, match="the same days would count twice"):
         annual([quarters[0], quarters[0]])
     assert quarters[0].cycle.scheme.end == date(2026, 3, 31)

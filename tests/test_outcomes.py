@@ -94,7 +94,7 @@ PAY_LINE = "  pay: {company_multiplier: 1.0, pool: fixed, funding: 1.05}"
         ("days_least: 30", "days_least: 120", "scheme-invalid", "lies above days_most"),
         ("quarters_at_a: 2,", "quarters_at_a: 0,", "scheme-invalid", "write 1 or more"),
         ("  training:", "  trainig:", "scheme-unknown", "Did you mean training?"),
-        ("  training:", "  grades: {good: X}\n  training:", "scheme-invalid", "no grade is called X"),
+        ("good: A,", "good: X,", "scheme-invalid", "no grade is called X"),
         ("  appeal: {working_days: 7}", "  appeal: {working_days: 0}", "scheme-invalid", "write 1 or more"),
         (
             "kind: rated\n        weight: 30",
@@ -116,8 +116,10 @@ def test_a_rule_that_cannot_hold_is_refused_at_its_line(old, new, code, says):
 
 
 def test_the_grades_that_rules_speak_of_are_the_ladders_unless_named(scheme):
-    assert (scheme.good_grades, scheme.low_grades, scheme.failed_grades) == (("S", "A"), ("C", "D"), ("D",))
-    named = read_scheme(TEXT.replace("  training:", "  grades: {good: S, low: B, failed: C}\n  training:"))[0]
+    silent = read_scheme(TEXT.replace("  grades: {good: A, low: C, failed: D}", "  # none named:"))[0]
+    for one in (scheme, silent):
+        assert (one.good_grades, one.low_grades, one.failed_grades) == (("S", "A"), ("C", "D"), ("D",))
+    named = read_scheme(TEXT.replace("{good: A, low: C, failed: D}", "{good: S, low: B, failed: C}"))[0]
     assert (named.good_grades, named.low_grades, named.failed_grades) == (("S",), ("B", "C", "D"), ("C", "D"))
 
 
