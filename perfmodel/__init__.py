@@ -30,14 +30,17 @@ _HOME = {
     "SchemeError": "errors",
 }
 _MODULES = {
+    "annual",
     "assessment",
     "calibration",
     "distribution",
+    "health",
     "io",
     "language",
     "outcomes",
     "planning",
     "plots",
+    "quarters",
     "raters",
     "reliability",
     "report",
