@@ -1,5 +1,7 @@
 """Outcomes by group: formulae against published tables, and hidden counts attacked by integer programs."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,10 +25,10 @@ from perfmodel.fairness import (
 from perfmodel.fairness.rates import findings, power_of_test, score_statistic
 from perfmodel.fairness.suppression import LEAST, SPAN
 from perfmodel.fairness.table import COLUMNS, TEXTS
-from perfmodel.scheme import default_scheme
+from perfmodel.scheme import read_scheme
 from perfmodel.tables import OUTPUTS, conform
 
-SCHEME = default_scheme()
+SCHEME = read_scheme((Path(__file__).parents[1] / "perfmodel" / "default_scheme.yaml").read_text(encoding="utf-8"))[0]
 
 
 # --- two rates ------------------------------------------------------------------------------------------------------
@@ -235,67 +237,70 @@ def _random_counts(rng):
     )
 
 
-def _range(counts, groups, hidden, g, pattern):
-    """Least and most people of group ``g`` with ``pattern`` that all published cells allow: the reader's own program."""
-    n_groups, n_patterns = counts.members.shape
-    zero = np.zeros(n_patterns)
+class Reader:
+    """Somebody who holds all published cells and works out what a hidden count can be, by integer programs."""
 
-    def one(g, of):
-        return np.concatenate([of if i == g else zero for i in range(n_groups)])
+    def __init__(self, counts, groups, hidden):
+        n_groups, n_patterns = counts.members.shape
+        self.shape = counts.members.shape
+        facts = []  # row, least, most
+        for t in range(n_patterns):  # every person's outcomes stand in other tables
+            known = counts.members[:, t].sum()
+            facts.append((np.tile(np.arange(n_patterns) == t, n_groups), known, known))
+        for i in range(n_groups):
+            people = self.of(i, np.ones(n_patterns))
+            size = counts.members[i].sum()
+            facts.append((people, 1, np.inf) if groups[i] else (people, size, size))
+            if groups.any() and i != counts.reference:
+                facts.append((self.of(counts.reference, np.ones(n_patterns)) - people, 0, np.inf))
+            for r, yes in enumerate(counts.yes):
+                if not hidden[i, r]:
+                    value = counts.members[i] @ yes
+                    facts.append((self.of(i, yes), value, value))
+        rows, low, high = zip(*facts, strict=True)
+        self.facts = LinearConstraint(np.array(rows, float), low, high)
+        self.agreeing = [counts.members]  # tables that agree with all of it, as they are found
 
-    rows, low, high = [], [], []
+    def of(self, g, pattern):
+        row = np.zeros(self.shape)
+        row[g] = pattern
+        return row.ravel()
 
-    def say(row, least, most):
-        rows.append(row)
-        low.append(least)
-        high.append(most)
-
-    for t in range(n_patterns):  # every person's outcomes stand in other tables
-        known = counts.members[:, t].sum()
-        say(np.tile(np.arange(n_patterns) == t, n_groups).astype(float), known, known)
-    for i in range(n_groups):
-        people = one(i, np.ones(n_patterns))
-        size = counts.members[i].sum()
-        say(people, *((1, np.inf) if groups[i] else (size, size)))
-        if groups.any() and i != counts.reference:
-            say(one(counts.reference, np.ones(n_patterns)) - people, 0, np.inf)
-        for r, yes in enumerate(counts.yes):
-            if not hidden[i, r]:
-                value = counts.members[i] @ yes
-                say(one(i, yes.astype(float)), value, value)
-    ends = []
-    for sign in (1, -1):
-        found = milp(
-            sign * one(g, pattern.astype(float)),
-            integrality=np.ones(counts.members.size),
-            bounds=Bounds(0, np.inf),
-            constraints=LinearConstraint(np.array(rows), low, high),
-        )
-        ends.append(round(sign * found.fun))
-    return ends
+    def range(self, g, pattern, *, enough=(np.inf, np.inf)):
+        """Least and most people of group ``g`` with ``pattern``; not looked for beyond a span and a reach."""
+        span, reach = enough
+        for sign in (-1, 1):
+            seen = [table[g] @ pattern for table in self.agreeing]
+            if max(seen) - min(seen) >= span and max(seen) >= reach:
+                break
+            found = milp(sign * self.of(g, pattern), integrality=np.ones(np.prod(self.shape)), bounds=Bounds(0, np.inf),
+                         constraints=self.facts)  # fmt: skip
+            table = np.rint(found.x)
+            assert (self.facts.A @ table >= self.facts.lb).all() and (self.facts.A @ table <= self.facts.ub).all()
+            self.agreeing.append(table.reshape(self.shape))
+        seen = [table[g] @ pattern for table in self.agreeing]
+        return min(seen), max(seen)
 
 
 def _found_out(counts, groups, hidden):
     """Small counts of which the reader learns too much: (group, name of the count, what is inferred)."""
-    nothing = np.ones_like(hidden)
-    exposed = []
+    reader, outsider = Reader(counts, groups, hidden), Reader(counts, groups, np.ones_like(hidden))
     formed = {}
     for r, yes in enumerate(counts.yes):
         formed |= {f"yes {r}": yes, f"no {r}": ~yes}
     formed |= {f"neither {i}, {j}": ~(counts.yes[i] | counts.yes[j]) for i, j in counts.parts}
     for i, j in counts.flows:
         formed |= {f"flow {i}, {j}": counts.yes[i] & ~counts.yes[j], f"flow {j}, {i}": counts.yes[j] & ~counts.yes[i]}
+    exposed = []
     for g in range(len(groups)):
         for name, pattern in formed.items():
-            value = counts.members[g] @ pattern
-            if value >= LEAST:
+            if counts.members[g] @ pattern >= LEAST:
                 continue
-            least, most = _range(counts, groups, hidden, g, pattern)
-            assert least <= value <= most
             span, reach = (1, 0) if name.startswith("flow") else (SPAN, LEAST)
+            least, most = reader.range(g, pattern, enough=(span, reach))
             if most - least >= span and most >= reach:
                 continue
-            first, last = _range(counts, groups, nothing, g, pattern)  # what totals and the group's size say alone
+            first, last = outsider.range(g, pattern)  # what totals and the group's size say alone
             if most - least < min(span, last - first) or most < min(reach, last):
                 exposed.append((g, name, (least, most)))
     return exposed

@@ -122,7 +122,9 @@ class _Attack:
         few = counts.values < LEAST
         nothing_shown = np.ones((len(groups), self.rows), bool)
         for g, k in np.argwhere(few & groups[:, None]):  # the size is not known
-            most[g, k], least[g, k] = (self.extreme(nothing_shown, g, k, sign) for sign in (1, -1))
+            most[g, k], least[g, k] = self.possible[:, g, k].max(), self.possible[:, g, k].min()
+            if most[g, k] < LEAST or most[g, k] - least[g, k] < SPAN:  # else any more would ask no more below
+                most[g, k], least[g, k] = (self.extreme(nothing_shown, g, k, sign) for sign in (1, -1))
         strict = np.arange(len(counts.formed)) < 2 * self.rows + len(counts.parts)
         self.sensitive = few & (least < most)
         self.reach = np.where(strict, np.minimum(LEAST, most), 0)
