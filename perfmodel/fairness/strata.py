@@ -19,8 +19,8 @@ def mantel_haenszel(yes, n, yes_reference, n_reference, *, confidence: float = 0
     """
     from scipy.special import ndtri
 
-    found = _ratio(*_terms(yes, n, yes_reference, n_reference), float(ndtri((1 + confidence) / 2)))
-    ratio, low, high = (float(value) for value in found)
+    top, bottom, spread = _terms(yes, n, yes_reference, n_reference)
+    ratio, low, high = (float(value) for value in _ratio(top, bottom, spread, float(ndtri((1 + confidence) / 2))))
     return ratio, low, high
 
 
@@ -65,12 +65,12 @@ def digits_to_tell(yes, n, yes_reference, n_reference, *, confidence: float = 0.
     gain = n0 / whole  # of the numerator by one person more; the denominator loses n1 / whole
     shift = gain[:, None] - gain[None, :]  # row: the unit with one more; column: with one fewer
     swapped = _ratio(top + shift, bottom + shift, spread + more[:, None] + fewer[None, :], z)
-    possible = up[:, None] & down[None, :] & ~np.eye(len(a), dtype=bool)
+    possible = np.logical_and.outer(up, down) & ~np.eye(len(a), dtype=bool)
     shown = _ratio(top, bottom, spread, z)
     for digits in DIGITS:
         same = possible.copy()
         for now, then in zip(shown, swapped, strict=True):
             same &= np.round(then, digits) == np.round(now, digits)
-        if (same.any(axis=1) | same.any(axis=0))[unknown].all():
+        if np.all(same.any(axis=1) | same.any(axis=0) | ~unknown):
             return digits
     return None

@@ -94,16 +94,28 @@ def _hidden_groups(sizes: np.ndarray, reference: int) -> np.ndarray:
     hidden = small.copy()
     order = sorted(np.flatnonzero(~small), key=lambda g: (g == reference, sizes[g], g))
     while small.any() and not hidden.all():
-        n, left = int(hidden.sum()), int(sizes[hidden].sum())
-        if hidden[reference]:  # the reference has at least as many as each of the others
-            most, least = (left - (n - 2)) // 2, 1
-        else:
-            most = min(int(sizes[reference]), left - (n - 1))
-            least = max(1, left - (n - 1) * int(sizes[reference]))
-        if n > 1 and most >= LEAST and most - least >= SPAN:
+        least, most = _sizes(sizes, hidden, reference)
+        if (most[small] >= LEAST).all() and (most[small] - least[small] >= SPAN).all():
             break
         hidden[order.pop(0)] = True
     return hidden
+
+
+def _sizes(sizes: np.ndarray, hidden: np.ndarray, reference: int) -> tuple[np.ndarray, np.ndarray]:
+    """Least and most people of each group when the hidden ones are known by their sum, none empty, the reference the
+    largest of all."""
+    least, most = sizes.copy(), sizes.copy()
+    n, left = int(hidden.sum()), int(sizes[hidden].sum())
+    if n < 2:
+        return least, most
+    if hidden[reference]:
+        shown = int(sizes[~hidden].max(initial=0))
+        least[hidden], most[hidden] = 1, min((left - n + 2) // 2, left - n + 2 - shown)
+        least[reference], most[reference] = max(-(-left // n), shown), left - n + 1
+    else:
+        least[hidden] = max(1, left - (n - 1) * int(sizes[reference]))
+        most[hidden] = min(int(sizes[reference]), left - n + 1)
+    return least, most
 
 
 class _Attack:
@@ -116,15 +128,12 @@ class _Attack:
         self.counts, self.groups = counts, groups
         self.rows = len(counts.yes)
         self.possible = counts.values[None]  # (tables, groups, formed) of tables with the same totals and known sizes
+        # Of a count whose total is known, in a group of a size so and so, nothing else being published:
         totals = counts.formed @ counts.members.sum(axis=0)
-        most = np.minimum(counts.sizes[:, None], totals)
-        least = np.maximum(0, totals - (counts.sizes.sum() - counts.sizes)[:, None])
+        smallest, largest = _sizes(counts.sizes, groups, counts.reference)
+        most = np.minimum(largest[:, None], totals)
+        least = np.maximum(0, totals - (counts.sizes.sum() - smallest)[:, None])
         few = counts.values < LEAST
-        nothing_shown = np.ones((len(groups), self.rows), bool)
-        for g, k in np.argwhere(few & groups[:, None]):  # the size is not known
-            most[g, k], least[g, k] = self.possible[:, g, k].max(), self.possible[:, g, k].min()
-            if most[g, k] < LEAST or most[g, k] - least[g, k] < SPAN:  # else any more would ask no more below
-                most[g, k], least[g, k] = (self.extreme(nothing_shown, g, k, sign) for sign in (1, -1))
         strict = np.arange(len(counts.formed)) < 2 * self.rows + len(counts.parts)
         self.sensitive = few & (least < most)
         self.reach = np.where(strict, np.minimum(LEAST, most), 0)
@@ -202,7 +211,14 @@ class _Attack:
             group, r = cell
             own = counts.rows_of[k] == (r,)
             near = group != g if own else group == g
-            return r not in counts.rows_of[k], not near, worth[r], group == counts.reference, counts.values[group, r], cell
+            return (
+                r not in counts.rows_of[k],
+                not near,
+                worth[r],
+                group == counts.reference,
+                counts.values[group, r],
+                cell,
+            )
 
         group, r = min(np.argwhere(~hidden).tolist(), key=cost)
         return group, r

@@ -109,7 +109,9 @@ def fairness(
     found = [
         entry
         for attribute, values in members.groupby("attribute")["value"]
-        for entry in _attribute(str(attribute), values.reindex(people.index).fillna(NOT_STATED), people, rows, confidence)
+        for entry in _attribute(
+            str(attribute), values.reindex(people.index).fillna(NOT_STATED), people, rows, confidence
+        )
     ]
     table = pd.DataFrame(found, columns=COLUMNS)
     return _judged(table)
@@ -138,7 +140,9 @@ def _rows(
     there = [stage for stage in stages if f"grade_{stage}" in scores]
     columns = [f"grade_{stage}" for stage in there]
     if not there:
-        raise DataError(f"No grades to look at: none of the columns {', '.join(f'grade_{s}' for s in stages)} is there.")
+        raise DataError(
+            f"No grades to look at: none of the columns {', '.join(f'grade_{s}' for s in stages)} is there."
+        )
     people = scores.set_index("employee_id")[["unit", *columns]]
     people = people[people[columns].fillna("").ne("").all(axis=1)]
     best, last = top_band(scheme), list(scheme.cuts)[-1]
