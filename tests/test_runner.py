@@ -62,6 +62,7 @@ def stage(monkeypatch, tmp_path):
     monkeypatch.setitem(module, "read", lambda *_: (data, History()))
     monkeypatch.setitem(module, "assess", assess)
     monkeypatch.setattr(perfmodel.report, "index_page", lambda a, m, notebooks, **_: f"<p>{m['run_id']}</p>")
+    monkeypatch.setattr(perfmodel.report, "fairness_page", lambda a: "<p>for HR and legal</p>")
     company = SimpleNamespace(html=lambda: "<p>company</p>")
     monkeypatch.setattr(perfmodel.report, "calibration_report", lambda a, **_: company)
     monkeypatch.setattr(perfmodel.report, "workbook", lambda a, path, **_: path.write_bytes(b"pack"))
@@ -119,7 +120,7 @@ def test_a_run_leaves_the_contracts_files_and_a_manifest_with_the_digest_of_each
     files = {p.relative_to(run).as_posix() for p in run.rglob("*") if p.is_file()}
     assert files == {
         *("index.html", "company.html", "a.html", "a.ipynb", "pack.xlsx", "manifest.json"),
-        *("tables/scores.csv", "restricted/fairness.csv", "restricted/feedback/r1.html"),
+        *("tables/scores.csv", "restricted/fairness.csv", "restricted/fairness.html", "restricted/feedback/r1.html"),
     }
     assert stat.S_IMODE((run / "restricted").stat().st_mode) == 0o700
     said = manifest.read_manifest(run)

@@ -165,6 +165,9 @@ def run(
         with speaking(lang):
             for name, sheet in report.feedback_sheets(assessment).items():
                 (sheets / name).write_text(sheet, encoding="utf-8", newline="\n")
+            (page / RESTRICTED / "fairness.html").write_text(
+                report.fairness_page(assessment), encoding="utf-8", newline="\n"
+            )
             report.workbook(assessment, page / "pack.xlsx", manifest=written)
             whole = report.calibration_report(assessment, manifest=written).html()
             (page / "company.html").write_text(whole, encoding="utf-8", newline="\n")
