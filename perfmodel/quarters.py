@@ -99,7 +99,9 @@ def annual(
     years = {one.cycle.scheme.start.year for one in ordered}
     name = "/".join(map(str, sorted(years)))
     covered = sum((one.cycle.scheme.end - one.cycle.scheme.start).days + 1 for one in ordered)
-    note = f"{len(ordered)} quarters, {covered} days" + ("" if covered >= 365 else ": not a whole year")
+    note = f"{len(ordered)} quarters, {covered} days"
+    if covered < 365:
+        note += ": not a whole year"
     if covered < days:
         note += f"; {days - covered} days between them are in no quarter"
     return Year(name, results, quarters, kpi_table(whole[0]), left_out, note)

@@ -50,6 +50,7 @@ LABELS = (
     ("perfmodel.report.index", "WARNINGS"),
     ("perfmodel.report.words", "MONTHS"),
     ("perfmodel.report.page", "CHIPS"),
+    ("perfmodel.report.fairness", "SHOWN"),
 )
 # Words and frames of methods that no rule below recognises as prose: verdicts, states, and how pieces are joined.
 WORDS = """
@@ -60,6 +61,8 @@ direct superior; superior's superior; functional superior; second rater; measure
 raw; adjusted; proposed; decided; company; a result late; no score
 no shared rater or ratee
 no rating that tells anything of severity; all ratings that could tell are equal; no rating here tells of severity
+raw to adjusted; raw to proposed; raw to decided; adjusted to proposed; adjusted to decided; proposed to decided
+holds; unclear; same; apart; free; better; worse; met; unmet; people; raters; units; decisions; grades; nothing; reference
 """
 FRAMES = (
     "{0} ({1})",
@@ -72,13 +75,31 @@ FRAMES = (
     "rater: {0}",
     "KPI {0}",
     "pooled: {0}",
+    "{0} (profile {1})",
+    "{0} in {1} stands twice in {2}; keep one row.",
+    "{0} in {1} stands twice in the {2}; only one grade can hold.",
+    "{0} person",
+    "{0} people",
+    "{0} seat",
+    "{0} seats",
+    "{0} month",
+    "{0} months",
+    "{0} quarter",
+    "{0} quarters",
+    "{0} graded quarter",
+    "{0} graded quarters",
 )
 
-# Texts that look like sentences and are none.
-NOT_TOLD = {"--set profile=", "Address already in use", "Address in use", "Python 3", "weights: {0}"}
+# Texts that look like sentences and are none: options, what a system says, names of a database's parts.
+NOT_TOLD = {
+    "--set profile=", "Address already in use", "Address in use", "Python 3", "weights: {0}",
+    "at, cycle, kind, subject, author, payload, token", "key on seq", "key on {0}", "column {0}",
+}  # fmt: skip
+SQL = re.compile(r"(CREATE|SELECT|INSERT|BEGIN|SHOW|PRIMARY KEY|UNIQUE)\b")
 PROSE = re.compile(r"(?<![\w{])[A-Za-z]*[a-z]{2,}(?![\w}])")
 CHINESE = re.compile(r"[\u3400-\u9fff]")
 HOLE = "\0"  # a placeholder while a pattern is put together
+FIELD = re.compile(r"\{[a-z_]+(?::[^{}]*)?\}")  # one of str.format
 
 
 # --- Sentences of methods ------------------------------------------------------------------------------------
@@ -140,7 +161,7 @@ def _forms(node: ast.expr) -> list[str] | None:
     """What a string expression can read, every branch of a condition inside it by itself; None if it is no string."""
     match node:
         case ast.Constant(value=str(text)):
-            return [text.replace("{", "{{").replace("}", "}}")]
+            return [FIELD.sub(HOLE, text).replace("{", "{{").replace("}", "}}")]
         case ast.JoinedStr(values=values):
             parts = [_forms(part) or [HOLE] for part in values]
             return ["".join(chosen) for chosen in product(*parts)]
@@ -181,7 +202,7 @@ def _holes(node: ast.expr) -> Iterator[ast.expr]:
 
 def _patterns(text: str) -> Iterator[str]:
     """Sentences of one text as they are told: without joints at its ends, neighbouring placeholders as one."""
-    if CHINESE.search(text) or ("_" in text and not re.search(r"[.;:]", text)):
+    if CHINESE.search(text) or SQL.match(text) or ("_" in text and not re.search(r"[.;:]", text)):
         return
     text = re.sub(f"{HOLE}+", HOLE, text)
     ends = [m for m in re.finditer(rf"(?<=[.?]){HOLE}(?: |$)", text) if " " in text[: m.start()]]
