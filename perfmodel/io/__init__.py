@@ -3,6 +3,7 @@
 from .cycle import check, read_cycle, read_history
 from .findings import format_findings
 from .plan import write_plan
+from .shared import share, shared
 from .write import csv_bytes, digest, write_atomic, write_csv
 
 __all__ = [
@@ -12,6 +13,8 @@ __all__ = [
     "format_findings",
     "read_cycle",
     "read_history",
+    "share",
+    "shared",
     "write_atomic",
     "write_csv",
     "write_plan",

@@ -60,13 +60,16 @@ document.documentElement.dataset.sorts = "";
 """
 _AWAIT = """
 const tables = document.querySelectorAll("table.sort");
-const near = new IntersectionObserver(seen => {
-  if (!seen.some(one => one.isIntersecting)) return;
-  near.disconnect();
+const wake = () => {
   const script = document.createElement("script");
   script.type = "module";
   script.textContent = document.getElementById("sorting").textContent;
   document.body.append(script);
+};
+const near = new IntersectionObserver(seen => {
+  if (!seen.some(one => one.isIntersecting)) return;
+  near.disconnect();
+  setTimeout(() => (window.requestIdleCallback || setTimeout)(wake), 250); // the first paint goes before
 }, {rootMargin: "400px"});
 tables.forEach(table => near.observe(table));
 """

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import RunError
 from ..language import say, speaking
 from ..pseudonyms import check_of
-from . import manifest, pdf, publish, translate
+from . import manifest, pdf, publish, record, translate
 from .execute import Job, Kernels, each_as_it_ends
 from .packs import write_packs
 from .parameters import Notebook, UsageError, find_notebooks, parse_settings
@@ -119,12 +119,14 @@ def run(
         page, work = build / "page", build / "work"
         at_once = max(1, min(jobs or os.cpu_count() or 1, len(plan)))
         from .. import report
+        from ..io import share
 
         try:
             with Kernels(work, at_once=at_once, timeout=timeout) as kernels:
                 futures = {kernels.submit(job, page / f"{job.name}.ipynb"): job for job in plan}
                 assessment = assess(data, history, seed)
                 tables = assessment.tables()
+                share(assessment, work / record.ASSESSMENT, place, seed)
                 digests = _write(tables, page)
                 tick()
                 records = {}
