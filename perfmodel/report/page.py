@@ -277,11 +277,12 @@ class Page(Value):
 
 def document(title: str, header: Markup, main: Markup, *, footer: Markup | str = "", kind: str = "page") -> str:
     """HTML of a page around its parts, in the language spoken, with the script of its sortable tables if it has any."""
-    scripts: tuple[Markup, ...] = ()
+    waiting = packed = Markup("")
     policy = POLICY
     if sorting.MARK in main or sorting.MARK in footer:
-        scripts = sorting.scripts()
-        policy += "; script-src " + " ".join(f"'{sorting.digest(script)}'" for script in scripts)
+        waiting, whole = sorting.scripts()
+        policy += f"; script-src '{sorting.digest(waiting)}' '{sorting.digest(whole)}'"
+        packed = sorting.packed(whole)
     return render(
         "page.html.j2",
         title=title,
@@ -291,7 +292,8 @@ def document(title: str, header: Markup, main: Markup, *, footer: Markup | str =
         kind=kind,
         lang=spoken(),
         policy=Markup(policy),
-        scripts=scripts,
+        waiting=waiting,
+        packed=packed,
     )
 
 
