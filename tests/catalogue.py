@@ -51,6 +51,8 @@ LABELS = (
     ("perfmodel.report.words", "MONTHS"),
     ("perfmodel.report.page", "CHIPS"),
     ("perfmodel.report.fairness", "SHOWN"),
+    ("perfmodel.report.feedback", "QUESTIONS"),
+    ("perfmodel.plots.grades", "SCORES"),
 )
 # Words and frames of methods that no rule below recognises as prose: verdicts, states, and how pieces are joined.
 WORDS = """
@@ -62,7 +64,9 @@ raw; adjusted; proposed; decided; company; a result late; no score
 no shared rater or ratee
 no rating that tells anything of severity; all ratings that could tell are equal; no rating here tells of severity
 raw to adjusted; raw to proposed; raw to decided; adjusted to proposed; adjusted to decided; proposed to decided
-holds; unclear; same; apart; free; better; worse; met; unmet; people; raters; units; decisions; grades; nothing; reference
+holds; unclear; same; apart; free; better; worse; met; unmet; people; raters; units; decisions; grades; nothing
+reference; in force; chosen; centre; baseline; least; median; most; discriminating; reliable; used; within; between; difference
+nested; linked; shocks; Krippendorff's alpha
 """
 FRAMES = (
     "{0} ({1})",

@@ -168,7 +168,8 @@ def test_a_pattern_of_one_word_holds_beside_single_words_alone():
 
 
 def test_a_sentence_with_a_template_of_its_own_is_one_pattern():
-    assert list(catalogue.told_patterns('SAID = "{place} was locked for {seconds:g} s."')) == ["{0} was locked for {1} s."]
+    source = 'LOCKED = "{place} was locked for {seconds:g} s."'
+    assert list(catalogue.told_patterns(source)) == ["{0} was locked for {1} s."]
     assert list(catalogue.told_patterns('QUERY = "SELECT the rows that are there"')) == []
 
 

@@ -116,8 +116,13 @@ def _in_words(name: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-# Headings of columns: those of the contract's tables by their names, and what is better said otherwise.
+# Headings of columns: those of the contract's tables and of tables made for pages by their names, and what is better
+# said otherwise.
 LABELS = {name: _in_words(name) for key, rest in OUTPUTS.values() for name in (*key, *rest) if name[:2] not in PROBABLE}
+MADE = """what owner file line column level message measure source period target_rule lacks points bonus deduction mean
+sd score always some never aim value changed facet reliability separation variance why design covered closer
+contradicted gain slope estimate teams"""
+LABELS |= {name: _in_words(name) for name in MADE.split()}
 LABELS |= {
     "employee_id": "Employee",
     "rater_id": "Rater",
@@ -158,7 +163,8 @@ def label(name: str) -> str:
 
 # Columns that hold the words of a method. The others hold data, which no catalogue touches.
 FINISHED = frozenset(
-    "reason verdict evidence what_is_identified linked_by moved_by message finding stage step what".split()
+    "reason verdict evidence what_is_identified linked_by moved_by message finding stage step what "
+    "facet design slope aim weights".split()
 )
 
 
