@@ -285,7 +285,7 @@ def _needs(view: View, units: list[dict[str, Any]]) -> list[dict[str, Any]]:
         what = say(
             "{employee}: {kpi} {what} late; PARTIAL until it is in",
             employee=row.employee_id,
-            kpi=row.kpi,
+            kpi=view.kpi_names.get(row.kpi, row.kpi),
             what=told(row.what),
         )
         add(row.unit, what, say("data"), _owner(row.owner))
