@@ -143,7 +143,7 @@ class Assessment:
     def unidentified(self) -> np.ndarray:
         """Whether a rating that counts for the employee has a rater of unknown severity, in the order of totals."""
         known = self.severity.adjusted_ratings
-        unlinked = known.loc[known["reason"].ne(""), "employee_id"]
+        unlinked = known.loc[known["reason"].str.startswith("left alone"), "employee_id"]
         return self.totals["employee_id"].isin(unlinked).to_numpy()
 
     @cached_property

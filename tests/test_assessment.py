@@ -184,6 +184,13 @@ def test_the_link_that_a_scheme_names_stands_beside_every_number_that_rests_on_i
     assert given.loc[given.se.notna(), "reason"].str.contains("KPI").all()
 
 
+def test_everybody_who_is_compared_under_a_named_assumption_has_chances_and_an_error(quarter):
+    teams = of_scheme(quarter, severity=Severity("equal_teams"))
+    scored = teams.scores[teams.scores.score_raw.notna()]
+    assert teams.severity.raters.severity.notna().all()  # so nobody's rating is left alone
+    assert len(scored) == 228 and scored[["se", "p_stay", "p_B"]].notna().all(axis=None)
+
+
 def test_the_anchor_is_the_mean_attainment_on_the_items_that_the_scheme_names(quarter):
     names = ["sales_attainment", "gross_margin"]
     one = of_scheme(quarter, severity=Severity("kpi", tuple(names))).anchor
