@@ -182,6 +182,9 @@ def test_the_link_that_a_scheme_names_stands_beside_every_number_that_rests_on_i
     assert linked.links.what_is_identified.str.contains("KPI").all()
     given = linked.adjusted_ratings
     assert given.loc[given.se.notna(), "reason"].str.contains("KPI").all()
+    moved = linked.scores[linked.scores.score_adjusted.ne(linked.scores.score_raw) & linked.scores.score_raw.notna()]
+    assert len(moved) > 200 and moved.reason.str.contains("KPI").all()
+    assert moved.moved_by[moved.moved_by.ne("")].str.contains("KPI").all()
 
 
 def test_everybody_who_is_compared_under_a_named_assumption_has_chances_and_an_error(quarter):
