@@ -819,3 +819,101 @@ def test_drift_is_not_feigned_by_rating_more():
 
     moves = pm.raters.drift({"1": table(0.5), "2": table(0.9)}, {"1": 0.25, "2": 0.25})
     assert moves.query("quarter == '2'").change.abs().max() < 1e-9
+
+
+# What nothing tells apart ------------------------------------------------------------------------------------------
+
+KINDS = ["rater_id", "employee_id", "kpi", "role", "rating"]
+
+
+def one_person_each(items):
+    """Eight people, two raters each who rate nobody else."""
+    rng = np.random.default_rng(0)
+    merit, halo = rng.normal(3, 1, 8), 0.4 * rng.normal(size=(8, 2))
+    return pd.DataFrame(
+        [
+            (f"r{i}{j}", f"e{i}", k, "rater", merit[i] - 0.3 * j + halo[i, j] + 0.3 * rng.normal())
+            for i in range(8)
+            for j in range(2)
+            for k in items
+        ],
+        columns=KINDS,
+    )
+
+
+def one_role_each(column):
+    """Two raters of the same twelve people; each alone in a role, or alone on an item."""
+    rng = np.random.default_rng(1)
+    merit = rng.normal(3, 1, 12)
+    rows = [(r, f"e{i:02}", "k", "rater", merit[i] - s + 0.4 * rng.normal()) for r, s in ("a0", "b1") for i in range(12)
+            for s in (int(s),)]  # fmt: skip
+    return pd.DataFrame(rows, columns=KINDS).assign(**{column: lambda t: t["rater_id"]})
+
+
+NOT_TOLD = {
+    "halo": (one_person_each("xyz"), "severity cannot be told from halo", "rater and halo"),
+    "chance": (one_person_each("x"), "severity cannot be told from the chance in a single rating", "rater and residual"),
+    "role": (one_role_each("role"), "severity cannot be told from the roles and items", None),
+    "item": (one_role_each("kpi"), "severity cannot be told from the roles and items", None),
+}
+
+
+@pytest.mark.parametrize("case", NOT_TOLD)
+@pytest.mark.parametrize("start", [None, 0.02, 3.0], ids=["moments", "low", "high"])
+@pytest.mark.filterwarnings("error")
+def test_a_severity_that_nothing_tells_from_something_else_is_left_alone_wherever_the_search_starts(
+    case, start, monkeypatch
+):
+    ratings, why, name = NOT_TOLD[case]
+    if start:
+        monkeypatch.setattr(System, "start", lambda system: np.full(len(system.names), start))
+    fit = pm.fit_severity(ratings)
+    assert why in fit.reason["rater"] and fit.raters.reason.str.contains(why).all()
+    assert fit.raters.verdict.eq("left alone").all() and fit.raters.severity.isna().all()
+    assert "rater" not in fit.variances and (name is None or fit.variances[name] > 0)
+    usual = pm.fit_severity(ratings)
+    monkeypatch.undo()
+    # The same sum of what cannot be told apart, from every start.
+    assert fit.variances.to_numpy() == pytest.approx(usual.variances.to_numpy(), rel=1e-5)
+    assert (fit.adjusted_ratings.rating_adjusted == fit.adjusted_ratings.rating_raw).all()
+
+
+def test_where_everybody_has_one_rating_errors_hold_what_supervisors_disagree_by_from_every_start(monkeypatch):
+    ratings, _ = simulate_ratings("nested", n_raters=12, n_employees=72, n_kpis=1, seed=4)
+    usual = pm.fit_severity(ratings, link="equal_teams")
+    assert "employee and residual" in usual.variances and "one rating" in usual.reason["employee"]
+    monkeypatch.setattr(System, "start", lambda system: np.full(len(system.names), 4.0))
+    other = pm.fit_severity(ratings, link="equal_teams")
+    assert other.adjusted_ratings.se.to_numpy() == pytest.approx(usual.adjusted_ratings.se.to_numpy(), rel=1e-4)
+    # The person's part is .52 of all variance; the rest of a rating, severity aside, is its error.
+    whole, rater = usual.variances["employee and residual"], usual.variances["rater"]
+    assert usual.model.best.residual == pytest.approx(whole - 0.52 * (whole + rater))
+
+
+def test_the_information_about_variances_has_full_rank_just_where_all_can_be_told():
+    # By hand: V = P (s_e Z_e Z_e' + s_r Z_r Z_r' + s_h Z_h Z_h' + s I) P, P taking the fixed effects out. The parts are
+    # told apart where these matrices, as vectors, are independent.
+    rng = np.random.default_rng(3)
+    seen = set()
+    for trial in range(60):
+        e, r = rng.integers(0, 4, 9), rng.integers(0, 3, 9)
+        e, r = np.unique(e, return_inverse=True)[1], np.unique(r, return_inverse=True)[1]
+        x = np.column_stack([np.ones(9), *(np.eye(3)[r].T[1:] if trial % 5 == 0 else [])])
+        if np.linalg.matrix_rank(x) < x.shape[1]:
+            continue
+        halo = np.unique(np.column_stack([e, r]), axis=0, return_inverse=True)[1].ravel()
+        p = np.eye(9) - x @ np.linalg.pinv(x)
+        parts = [(p @ (c[:, None] == c) @ p).ravel() for c in (e, r, halo, np.arange(9))]
+        rank = np.linalg.matrix_rank(np.stack(parts), tol=1e-8)
+        same = System(Ratings(rng.normal(size=9), x, e, r), halo=True).aliased()
+        assert bool(same) == (rank < 4)
+        seen.add(rank)
+    assert {3, 4} <= seen
+
+
+def test_a_rater_alone_in_a_role_among_others_has_the_spread_of_raters_for_an_error_and_says_why():
+    ratings, _ = simulate_ratings("linked", n_raters=12, n_employees=96, double=0.4, seed=2)
+    ratings["role"] = np.where(ratings["rater_id"].eq("R-03"), "chair", "rater")
+    row = pm.fit_severity(ratings).raters.loc["R-03"]
+    assert row.severity == pytest.approx(0, abs=0.1) and "alone in a role" in row.reason
+    assert row.se > 0.2 and row.verdict == "not distinguishable"

@@ -23,6 +23,7 @@ LEAST, MOST = 1e-8, 1e7  # bounds of a variance in units of the residual's; at t
 NEAR_NIL = 1e-4  # from which a step towards 0 goes there at once
 CLOSE = 1e-12  # squared distance to the optimum, in standard errors of the variances, that the last step may leave
 STEPS, HALVINGS = 100, 12
+SAME = 1e-9  # share of what two components do to ratings under which nothing tells them apart
 SMALL = 200  # cells (employee x rater) up to which a search that ends at a bound is made a second time
 DENSE = 2500  # order of the system up to which its inverse is held whole
 
@@ -73,12 +74,15 @@ def _scaled(matrix, rows: np.ndarray | None = None, columns: np.ndarray | None =
 
 
 class System:
-    """The mixed-model equations of one set of ratings, built once and solved for many variances."""
+    """The mixed-model equations of one set of ratings, built once and solved for many variances.
 
-    def __init__(self, data: Ratings, halo: bool):
+    Variances in ``held`` are not searched: they stay at 0 because the ratings cannot tell them (see ``aliased``).
+    """
+
+    def __init__(self, data: Ratings, halo: bool, held: frozenset[str] = frozenset()):
         from scipy.sparse import csr_array, hstack
 
-        self.data, self.with_halo = data, halo
+        self.data, self.with_halo, self.held = data, halo, held
         employees, raters, teams = data.shape
         self.e, self.r, self.n, y, x = data.cells
         self.kept_is_rater = raters <= employees
@@ -119,6 +123,65 @@ class System:
             return self.data.team[self.e]
         return {"employee": self.e, "rater": self.r}[name]
 
+    @property
+    def searched(self) -> np.ndarray:
+        """Which of ``names`` are not held."""
+        return np.array([name not in self.held for name in self.names])
+
+    def aliased(self) -> list[str]:
+        """Components that no ratings of these people by these raters can tell apart; empty where all can be.
+
+        A variance is told from the others where its share in the covariance of the ratings, Z Z' with the fixed
+        effects taken out, is no combination of the others' (Searle, Casella and McCulloch 1992, Variance
+        Components, sec. 11.1: the information matrix, here at V = I, has full rank). Beside ``names`` there may be
+        ``residual``; a component that the fixed effects leave nothing of stands with ``fixed``.
+        """
+        names = [name for name in self.names if name not in self.held]
+        n, p = float(self.n.sum()), self.p
+        code = [self.levels(name) for name in names]
+        part = [self._by_level(name) for name in names]
+        gram = np.zeros((len(names) + 1,) * 2)
+        whole = np.ones(len(names) + 1)
+        for i in range(len(names)):
+            for j in range(i + 1):
+                a, b, count = self._pairs(names[i], names[j])
+                both = (part[i][a] * part[j][b]).sum(axis=1)
+                inside = ((part[i].T @ part[i]) * (part[j].T @ part[j])).sum()
+                gram[i, j] = gram[j, i] = count @ count - 2 * count @ both + inside
+            whole[i] = float((np.bincount(code[i], self.n) ** 2).sum())
+            gram[-1, i] = gram[i, -1] = n - (part[i] ** 2).sum()
+        gram[-1, -1] = whole[-1] = max(n - p, 0.0)
+        own = np.diag(gram)
+        if (gone := np.flatnonzero(own <= SAME * whole)).size:
+            return [[*names, "residual"][gone[0]], "fixed"]
+        value, vector = np.linalg.eigh(gram / np.sqrt(np.outer(own, own)))
+        if value[0] > SAME:
+            return []
+        return [name for name, w in zip([*names, "residual"], vector[:, 0], strict=True) if abs(w) > 1e-3]
+
+    def _by_level(self, name: str) -> np.ndarray:
+        """Sums over each level of a factor of the fixed effects' columns, made orthonormal: (levels, p)."""
+        root = np.linalg.cholesky(self.data.x.T @ self.data.x)
+        of_cell = np.linalg.solve(root, self.data.cells[4].T)
+        return np.stack([np.bincount(self.levels(name), column) for column in of_cell], axis=1)
+
+    def inside_fixed(self, name: str) -> np.ndarray:
+        """Levels of a factor whose ratings the fixed effects can set apart, so that their effect is told from none."""
+        size = np.bincount(self.levels(name), self.n)
+        return size - (self._by_level(name) ** 2).sum(axis=1) <= SAME * size
+
+    def _pairs(self, one: str, other: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Levels of two factors that meet in ratings, and in how many: level of the one, of the other, number."""
+        a, b = self.levels(one), self.levels(other)
+        if one == other:
+            count = np.bincount(a, self.n)
+            return np.arange(len(count)), np.arange(len(count)), count
+        if "team" not in (one, other):
+            return a, b, self.n  # they meet in one cell
+        width = int(b.max()) + 1
+        code, inverse = np.unique(a.astype(np.int64) * width + b, return_inverse=True)
+        return code // width, code % width, np.bincount(inverse, self.n)
+
     def solve(self, variances) -> "Effects":
         """The effects at ``variances``, in units of the residual's and in the order of ``names``."""
         return Effects(self, np.sqrt(np.asarray(variances, float)))
@@ -150,10 +213,12 @@ class System:
         A nondegenerate penalized likelihood estimator, Psychometrika 78(4)): few links tell little of it, and at
         0 every difference between teams would be called severity, with certainty.
         """
-        found = self._search(self.start())
-        if (found <= 2 * LEAST).any() and len(self.mean) <= SMALL:
+        searched = self.searched
+        found = self._search(np.where(searched, self.start(), LEAST))
+        if (found <= 2 * LEAST)[searched].any() and len(self.mean) <= SMALL:
             # At a bound the likelihood of few ratings can have a second hill.
-            found = min((found, self._search(np.ones(len(found)))), key=lambda x: self._penalised(x)[0])
+            again = self._search(np.where(searched, 1.0, LEAST))
+            found = min((found, again), key=lambda x: self._penalised(x)[0])
         return self.solve(np.where(found <= 2 * LEAST, 0.0, found))
 
     def _penalised(self, x: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
@@ -165,9 +230,10 @@ class System:
     def _search(self, x: np.ndarray) -> np.ndarray:
         """Variances from ``x`` downhill to where the criterion is least."""
         value, slope, curvature = self._penalised(x)
-        before = 1e-300
+        before, own = 1e-300, self.searched
         for _ in range(STEPS):
-            aim = x + _step(x, slope, curvature)
+            aim = x.copy()
+            aim[own] += _step(x[own], slope[own], curvature[np.ix_(own, own)])
             # Steps shrink at least as fast as they did: what the next would leave, were it taken.
             distance = -float(slope @ (aim - x))
             if distance * min(1.0, distance / before) < CLOSE:

@@ -15,6 +15,8 @@ from .links import ASSUMPTIONS, links_table
 from .model import Model, fitted
 from .table import SELF, VIGNETTE, RatingTable, by_id, checked
 
+SOLE = "alone in a role or on an item: severity cannot be told from it, and its error is the spread of raters; "
+
 
 @dataclass(frozen=True, eq=False)
 class SeverityFit:
@@ -96,6 +98,7 @@ class SeverityFit:
         says.append(np.where(few & known, f"under {self.min_ratings} ratings: no verdict; ", ""))
         if self.link:
             says.append(np.where(model.rests, ASSUMPTIONS[self.link] + "; ", ""))
+        says.append(np.where(model.sole, SOLE, ""))
         if model.best is not None and model.best.theta["rater"] == 0:
             says.append(np.where(known, "no variance between raters found, so none of severity; ", ""))
         for name in ("discrimination", "halo"):
