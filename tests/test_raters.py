@@ -852,7 +852,7 @@ def one_role_each(column):
 
 NOT_TOLD = {
     "halo": (one_person_each("xyz"), "severity cannot be told from halo", "rater and halo"),
-    "chance": (one_person_each("x"), "severity cannot be told from the chance in a single rating", "rater and residual"),
+    "chance": (one_person_each("x"), "severity cannot be told from the chance in a single", "rater and residual"),
     "role": (one_role_each("role"), "severity cannot be told from the roles and items", None),
     "item": (one_role_each("kpi"), "severity cannot be told from the roles and items", None),
 }
@@ -917,3 +917,66 @@ def test_a_rater_alone_in_a_role_among_others_has_the_spread_of_raters_for_an_er
     row = pm.fit_severity(ratings).raters.loc["R-03"]
     assert row.severity == pytest.approx(0, abs=0.1) and "alone in a role" in row.reason
     assert row.se > 0.2 and row.verdict == "not distinguishable"
+
+
+# Advice where nothing is known ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("link", [None, "equal_teams"])
+def test_where_nobody_shares_an_employee_spanning_pairs_are_advised_and_worth_what_they_tell(link):
+    ratings, _ = simulate_ratings("nested", n_raters=8, n_employees=64, seed=1)
+    fit = pm.fit_severity(ratings, link=link)
+    advice = fit.double_ratings(10)
+    assert len(advice) == 7 and advice.employee_id.is_unique and advice.rater_id.is_unique
+    linked = pm.fit_severity(
+        pd.concat([ratings, advice[["rater_id", "employee_id"]].assign(kpi="item_01", role="second", rating=3.0)])
+    )
+    assert len(linked.links) == 1
+    # Severities of variance p each; a pair measures s - s' with the errors of two ratings on 5 items.
+    prior = advice.variance_before[0]
+    noise = 2 * fit.model.best.residual * (fit.model.best.theta.get("halo", 0) ** 2 + 1 / 5)
+    own = ratings.drop_duplicates("employee_id").set_index("employee_id").rater_id
+    information = np.eye(8) / prior
+    for row in advice.itertuples():
+        pair = np.zeros(8)
+        pair[fit.raters.index.get_loc(row.rater_id)] = 1
+        pair[fit.raters.index.get_loc(own[row.employee_id])] = -1
+        information += np.outer(pair, pair) / noise
+        assert row.variance_after == pytest.approx(np.trace(np.linalg.inv(information)) / 8)
+    # Ten were asked for, seven link everybody.
+    assert fit.double_rating_reason(7) == "" and fit.double_rating_reason(10) != ""
+    if link is None:
+        assert "once these are in" in fit.double_rating_reason(10)
+        # Team and severity are one number here, so their sum is the most that severities can vary.
+        assert prior == pytest.approx(fit.variances["rater and team"])
+
+
+def test_an_employee_is_asked_for_once_by_links_and_by_what_tells_most_together():
+    ratings, _ = simulate_ratings("linked", n_raters=6, n_employees=36, seed=6)
+    alone = [(f"z{g}", f"z{g}e{i}", 3.0 + i % 2, "item_01", "manager") for g in range(8) for i in range(6)]
+    rows = pd.DataFrame(alone, columns=["rater_id", "employee_id", "rating", "kpi", "role"])
+    fit = pm.fit_severity(pd.concat([ratings, rows]))
+    advice = fit.double_ratings(30)
+    assert advice.rater_id.head(8).tolist() == [f"z{g}" for g in range(8)]
+    assert advice.employee_id.is_unique and advice.rater_id.value_counts().max() <= 3
+    assert not advice.merge(ratings, on=["rater_id", "employee_id"]).size
+    assert (advice.variance_after < advice.variance_before).all()
+    assert 8 < len(advice) < 30 and "left to ask" in fit.double_rating_reason(30)
+
+
+def test_no_advice_has_its_reason(monkeypatch):
+    for seed in range(60):
+        ratings, _ = simulate_ratings(
+            "linked", n_raters=6, n_employees=30, n_kpis=2, double=0.5, severity_sd=0, seed=seed
+        )
+        fit = pm.fit_severity(ratings)
+        if fit.model.best.theta["rater"] == 0 and len(fit.links) == 1:
+            break
+    assert fit.double_ratings(5).empty and "no variance between raters" in fit.double_rating_reason(5)
+    equal = pm.fit_severity(ratings.assign(rating=3.0))
+    assert equal.double_ratings(5).empty and "all ratings that could tell are equal" in equal.double_rating_reason(5)
+    none = pm.fit_severity(ratings.assign(blind=False))
+    assert none.double_ratings(5).empty and "no rating that tells anything" in none.double_rating_reason(5)
+    monkeypatch.setattr("perfmodel.raters.advice.SEARCH", 30)
+    ratings, _ = simulate_ratings("linked", n_raters=6, n_employees=30, double=0.5, seed=1)
+    assert "over" in pm.fit_severity(ratings).double_rating_reason(5)

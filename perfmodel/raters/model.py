@@ -240,22 +240,28 @@ class Model:
         """Ratings that enter a combined rating, with their share in it (``part``) and its row (``item``)."""
         return counted(self.table[self.table["role"].ne(VIGNETTE)], self.role_weights)
 
-    @cached_property
-    def adjusted(self) -> pd.DataFrame:
+    def given_back(self, severity: np.ndarray) -> pd.DataFrame:
+        """Combined ratings as they are and with ``severity`` (of each rater) given back, where all raters are known."""
         rows = self.counted
         known = self.identified[rows["r"]]
-        given = np.where(known, rows["rating"] + np.nan_to_num(self.severity[rows["r"]]), rows["rating"])
+        given = np.where(known, rows["rating"] + np.nan_to_num(severity[rows["r"]]), rows["rating"])
         table = combined(rows).rename(columns={"rating": "rating_raw"})
         table["rating_adjusted"] = combined(rows.assign(given=given), "given")["rating"]
         alone = np.bincount(rows["item"], ~known, len(table)) > 0
-        first = rows[~known].drop_duplicates("item")
+        table.loc[alone, "rating_adjusted"] = table.loc[alone, "rating_raw"]
+        return table.assign(alone=alone)
+
+    @cached_property
+    def adjusted(self) -> pd.DataFrame:
+        rows, table = self.counted, self.given_back(self.severity)
+        alone = table["alone"]
+        first = rows[~self.identified[rows["r"]]].drop_duplicates("item")
         why = np.full(len(table), "", dtype=object)
         why[first["item"]] = self.alone[first["r"]]
         table["reason"] = np.where(alone, "left alone: " + why, "")
         if self.link:
             rests = np.bincount(rows["item"], self.rests[rows["r"]], len(table)) > 0
             table["reason"] = np.where(rests & ~alone, ASSUMPTIONS[self.link], table["reason"])
-        table.loc[alone, "rating_adjusted"] = table.loc[alone, "rating_raw"]
         table["se"] = np.where(alone, np.nan, np.sqrt(self._item_variance(len(table))))
         return table[[*KEY, "rating_raw", "rating_adjusted", "se", "reason"]]
 

@@ -176,6 +176,17 @@ class SeverityFit:
         """Under ``kpi``: severity by rater over the interval of the slope between teams: ``low, used, high``."""
         return self._examined[1]
 
+    def link_ratings(self, end: str) -> pd.DataFrame:
+        """``adjusted_ratings`` with the severities of ``link_range`` at one ``end``, ``low`` or ``high``.
+
+        Without ``se``, which is about the slope that is used.
+        """
+        table = self.adjusted_ratings
+        if self.link_range.empty:
+            return table.assign(se=np.nan)
+        moved = self.model.given_back(self.link_range[end].to_numpy())
+        return table.assign(rating_adjusted=moved["rating_adjusted"], se=np.nan)
+
     def over_variances(self, function: Callable[[pd.Series], float]) -> tuple[float, float, float]:
         """A function of the variance components: at their estimate, and the ends of its interval of ``confidence``.
 
@@ -193,15 +204,29 @@ class SeverityFit:
         ends = [parts[int(np.searchsorted(below, (1 + side * self.confidence) / 2 - 1e-12))][1] for side in (-1, 1)]
         return value, ends[0], ends[1]
 
+    @cached_property
+    def _advice(self) -> dict[int, tuple[pd.DataFrame, str]]:
+        return {}
+
+    def _advised(self, n: int) -> tuple[pd.DataFrame, str]:
+        if n not in self._advice:
+            self._advice[n] = double_ratings(self.model, n)
+        return self._advice[n]
+
     def double_ratings(self, n: int = 10) -> pd.DataFrame:
         """Whom to rate a second time: ``rank, rater_id, employee_id, variance_before, variance_after``.
 
         Links between components come first, then what lowers the mean variance of severities most (A-optimal,
         greedy, by rank-one update): one further rating of an employee, at most three by a rater. Variances are means
-        over raters, in rating points squared; a severity that is not identified counts with the variance of raters.
-        Empty where nothing can be gained or raters number more than the search can take (``reason["advice"]``).
+        over raters, in rating points squared; a severity that is not identified counts with the variance of raters,
+        which holds that of teams where nobody is compared. Links are listed under an assumption too: they are what
+        makes it needless. Where fewer than ``n`` are listed, ``double_rating_reason`` says why.
         """
-        return double_ratings(self.model, n)
+        return self._advised(n)[0].copy()
+
+    def double_rating_reason(self, n: int = 10) -> str:
+        """Why ``double_ratings`` lists fewer than ``n``; "" where it does not."""
+        return self._advised(n)[1]
 
     def rating_draws(self, n: int, seed: int | Sequence[int] = 1) -> np.ndarray:
         """What the combined adjusted ratings might have been: (n, len(adjusted_ratings)), rating points.
