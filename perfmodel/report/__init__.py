@@ -25,8 +25,9 @@ From an assessment (``assessment`` is what ``perfmodel.assess`` returns):
 Answers for notebooks (``answers``): ``finding(assessment, about, profile="")`` states one finding in a sentence;
 ``counts_table, findings_table, not_tested_table, smart_table, score_sums, weight_choices, variances_table,
 agreement_table, d_study_table, shrinkage_table, scale_use_table, link_slopes_table,
-link_range_table, double_rating_table, changed_table, claims_table, permitted_table`` are tables,
-``busiest_unit`` names the unit with most to discuss and ``largest_profile`` the post that most people have.
+link_range_table, link_grades_table, double_rating_table, changed_table, claims_table, permitted_table`` are tables,
+``busiest_unit`` names the unit with most to discuss and ``largest_profile`` the post that most people have;
+``link_grades_finding`` and ``double_rating_note`` are sentences.
 """
 
 from .answers import (
@@ -55,6 +56,7 @@ from .export import export_html
 from .feedback import feedback_sheets
 from .index import index_page
 from .page import Banner, Callout, Figure, Page, Section, Sentences, Table, banner
+from .severities import double_rating_note, link_grades_finding, link_grades_table
 from .unit import Report, calibration_report
 from .workbook import workbook
 
@@ -75,6 +77,7 @@ __all__ = [
     "claims_table",
     "counts_table",
     "d_study_table",
+    "double_rating_note",
     "double_rating_table",
     "export_html",
     "feedback_sheets",
@@ -82,6 +85,8 @@ __all__ = [
     "findings_table",
     "index_page",
     "largest_profile",
+    "link_grades_finding",
+    "link_grades_table",
     "link_range_table",
     "link_slopes_table",
     "not_tested_table",
