@@ -980,3 +980,34 @@ def test_no_advice_has_its_reason(monkeypatch):
     monkeypatch.setattr("perfmodel.raters.advice.SEARCH", 30)
     ratings, _ = simulate_ratings("linked", n_raters=6, n_employees=30, double=0.5, seed=1)
     assert "over" in pm.fit_severity(ratings).double_rating_reason(5)
+
+
+# Speed that stands on one thread --------------------------------------------------------------------------------------
+
+
+def test_linear_algebra_runs_on_one_thread_and_leaves_the_session_as_it_was():
+    from threadpoolctl import threadpool_info
+
+    from perfmodel.raters.linear import one_thread
+
+    def threads():
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    before = threads()
+    with one_thread():
+        assert set(threads()) == {1}
+    assert threads() == before
+
+
+def test_the_bench_of_size_links_nearly_all_raters_into_one_component():
+    import json
+    import subprocess
+    import sys
+
+    from perfmodel.runner.bench_raters import LARGE
+
+    outcome = subprocess.run([sys.executable, "-c", LARGE, "2000"], capture_output=True, text=True, check=True)
+    found = json.loads(outcome.stdout)
+    assert found["largest"] > 0.98 * found["raters"] and found["entered"] > 0.98 * found["ratings"]
+    assert found["ratings"] / 2000 == pytest.approx(4.2, abs=0.1)  # 840,000 for 200,000 people
+    assert found["time"] > 0 and found["cpu"] > 0 and found["memory"] > 0

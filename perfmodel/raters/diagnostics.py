@@ -22,17 +22,26 @@ def beside_others(model: Model) -> pd.DataFrame:
     rater's severity, that is, employee + halo + residual), ``noise`` (variance of its halo and residual), ``others``
     (the other raters' values, each weighing by its precision) and ``others_noise``.
     """
-    assert model.best is not None
-    best = model.best
-    cells = model.residuals.groupby(["r", "e"])["rest"].agg(["mean", "size"]).reset_index()
-    cells["value"] = cells["mean"] + model.employee_effects[cells["e"]]
-    cells["noise"] = best.residual * (best.theta.get("halo", 0.0) ** 2 + 1 / cells["size"])
-    weight = 1 / cells["noise"]
-    rest = weight.groupby(cells["e"]).transform("sum") - weight
-    total = (weight * cells["value"]).groupby(cells["e"]).transform("sum") - weight * cells["value"]
-    some = cells.groupby("e")["r"].transform("size") > 1
-    cells = cells.assign(others=total / rest.where(some), others_noise=1 / rest.where(some))
-    return cells.loc[some, ["r", "e", "value", "noise", "others", "others_noise"]].reset_index(drop=True)
+    best, system = model.best, model.system
+    assert best is not None and system is not None
+    fixed = (system.data.cells[4] / system.n[:, None]) @ best.fixed
+    value = system.mean - fixed - best.rater[system.r]
+    noise = best.residual * (best.theta.get("halo", 0.0) ** 2 + 1 / system.n)
+    raters = np.bincount(system.e)[system.e]
+    rest = np.bincount(system.e, 1 / noise)[system.e] - 1 / noise
+    total = np.bincount(system.e, value / noise)[system.e] - value / noise
+    some = np.flatnonzero(raters > 1)
+    some = some[np.lexsort((system.e[some], system.r[some]))]
+    return pd.DataFrame(
+        {
+            "r": model.raters_in[system.r[some]],
+            "e": model.employees_in[system.e[some]],
+            "value": value[some],
+            "noise": noise[some],
+            "others": total[some] / rest[some],
+            "others_noise": 1 / rest[some],
+        }
+    )
 
 
 def scale_use(model: Model, enough: np.ndarray) -> np.ndarray:

@@ -9,7 +9,6 @@ import pandas as pd
 
 from ..ratings import KEY, combined, counted
 from .graph import components
-from .linear import SAMPLES
 from .links import ASSUMPTIONS, UNLINKED
 from .reml import DENSE, Effects, Ratings, System, full_rank
 from .table import VIGNETTE, RatingTable
@@ -148,7 +147,7 @@ class Model:
             own = own - 2 * with_mean[np.arange(len(at)), at] + of_mean[at]
         else:
             # A rater's own part is as exact as the system allows; the mean's is small, and from draws.
-            drawn = effects.draw("rater", SAMPLES, np.random.default_rng(2))
+            drawn = effects.samples("rater")
             mean = drawn - self.centred(drawn)[:, self.raters_in]
             own = own - 2 * (drawn * mean).mean(axis=0) + (mean**2).mean(axis=0)
         out = np.full(len(self.rater_ids), np.nan)
@@ -354,8 +353,9 @@ def fitted(
         if offset is not None:
             rows["rating"] = rows["rating"] - offset[rows["e"]]
         system, design, team_of, anchor_at = _system(rows, coded, team, anchor, link, identified.any(), reason)
-        best = system.solve(np.zeros(len(system.names)))
-        if "rater" not in reason:
+        if "rater" in reason:
+            best = system.solve(np.zeros(len(system.names)))
+        else:
             system, merged = _told_apart(system, identified.any(), reason)
             best = system.fit()
             if reason.get("employee") == ONE_RATING:
@@ -390,7 +390,7 @@ def _system(rows, coded: RatingTable, team, anchor, link, compared: bool, reason
     if link == "equal_teams":
         reason["team"] = "not fitted: teams are assumed to be equally good"
     elif team is not None:
-        named = pd.Series(coded.employee_ids[employees]).map(dict(team)).fillna("").astype(str)
+        named = team.reindex(coded.employee_ids[employees]).astype(object).fillna("").astype(str)
         found, codes = np.unique(named, return_inverse=True)
         pairs = len(np.unique(r.astype(np.int64) * len(found) + codes[e]))
         one_each = pairs == len(raters) and len(found) >= len(raters)

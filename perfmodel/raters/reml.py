@@ -22,6 +22,7 @@ NAMES = ("employee", "rater", "team", "halo")
 LEAST, MOST = 1e-8, 1e7  # bounds of a variance in units of the residual's; at the lower one it is nil
 NEAR_NIL = 1e-4  # from which a step towards 0 goes there at once
 CLOSE = 1e-12  # squared distance to the optimum, in standard errors of the variances, that the last step may leave
+MANY, NEAR = 20_000, 1e-6  # cells from which no further step is made at this squared distance: a thousandth of an error
 STEPS, HALVINGS = 100, 12
 SAME = 1e-9  # share of what two components do to ratings under which nothing tells them apart
 SMALL = 200  # cells (employee x rater) up to which a search that ends at a bound is made a second time
@@ -53,10 +54,19 @@ class Ratings:
         return int(self.employee.max()) + 1, int(self.rater.max()) + 1, teams
 
     @cached_property
+    def _coded(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.unique(self.employee.astype(np.int64) * self.shape[1] + self.rater, return_inverse=True)
+
+    @property
+    def cell(self) -> np.ndarray:
+        """The cell of each rating."""
+        return self._coded[1]
+
+    @cached_property
     def cells(self):
         """Employee, rater, count, sum of y and sums of x of each cell."""
         n_raters = self.shape[1]
-        code, inverse = np.unique(self.employee.astype(np.int64) * n_raters + self.rater, return_inverse=True)
+        code, inverse = self._coded
         count = np.bincount(inverse).astype(float)
         y = np.bincount(inverse, self.y)
         x = np.column_stack([np.bincount(inverse, column) for column in self.x.T])
@@ -83,6 +93,7 @@ class System:
         from scipy.sparse import csr_array, hstack
 
         self.data, self.with_halo, self.held = data, halo, held
+        self._last: tuple[np.ndarray, Effects] | None = None
         employees, raters, teams = data.shape
         self.e, self.r, self.n, y, x = data.cells
         self.kept_is_rater = raters <= employees
@@ -183,28 +194,30 @@ class System:
         return code // width, code % width, np.bincount(inverse, self.n)
 
     def solve(self, variances) -> "Effects":
-        """The effects at ``variances``, in units of the residual's and in the order of ``names``."""
-        return Effects(self, np.sqrt(np.asarray(variances, float)))
+        """The effects at ``variances``, in units of the residual's and in the order of ``names``; the last are kept."""
+        at = np.array(variances, float)
+        if self._last is None or not np.array_equal(self._last[0], at):
+            self._last = at, Effects(self, np.sqrt(at))
+        return self._last[1]
 
     def start(self) -> np.ndarray:
         """Variances by the method of moments (Henderson 1953, Estimation of variance and covariance components,
         Biometrics 9(2), method 1), kept away from 0: where the search begins."""
         rest = self.data.y - self.data.x @ np.linalg.lstsq(self.data.x, self.data.y, rcond=None)[0]
-        of_cell = np.bincount(np.unique(self.data.employee.astype(np.int64) * self.data.shape[1] + self.data.rater,
-                                        return_inverse=True)[1], rest)  # fmt: skip
+        of_cell = np.bincount(self.data.cell, rest)
         total, n = float(rest @ rest), float(len(rest))
-        codes = {name: self.levels(name) for name in self.names}
+        size = {name: np.bincount(self.levels(name), self.n) for name in self.names}
+        overall = [float(count @ count) / n for count in size.values()]
         expected, found = [], []
-        for by in codes.values():
-            size = np.bincount(by, self.n)
-            found.append(float((np.bincount(by, of_cell) ** 2 / size).sum()))
-            row = [_shared(by, of, self.n, size) - _shared(np.zeros_like(of), of, self.n, np.array([n]))
-                   for of in codes.values()]  # fmt: skip
-            expected.append([*row, len(size) - 1.0])
-        row = [n - _shared(np.zeros_like(of), of, self.n, np.array([n])) for of in codes.values()]
+        for by in self.names:
+            found.append(float((np.bincount(self.levels(by), of_cell) ** 2 / size[by]).sum()))
+            pairs = [self._pairs(by, of) for of in self.names]
+            row = [float((count**2 / size[by][level]).sum()) for level, _, count in pairs]
+            expected.append([*(np.array(row) - overall), len(size[by]) - 1.0])
+        row = [n - one for one in overall]
         values = np.linalg.lstsq(np.array([*expected, [*row, n - 1]]), np.array([*found, total]), rcond=None)[0]
         residual = values[-1] if values[-1] > 0.02 * total / n else 0.3 * total / n
-        return np.clip(values[:-1] / residual, 0.02, 50.0) if residual > 0 else np.full(len(codes), 0.3)
+        return np.clip(values[:-1] / residual, 0.02, 50.0) if residual > 0 else np.full(len(size), 0.3)
 
     def fit(self) -> "Effects":
         """The effects at the variances that maximise the restricted likelihood.
@@ -236,6 +249,8 @@ class System:
             aim[own] += _step(x[own], slope[own], curvature[np.ix_(own, own)])
             # Steps shrink at least as fast as they did: what the next would leave, were it taken.
             distance = -float(slope @ (aim - x))
+            if distance < NEAR and len(self.mean) > MANY:
+                return x
             if distance * min(1.0, distance / before) < CLOSE:
                 return aim
             before = max(distance, 1e-300)
@@ -277,12 +292,6 @@ def _step(x: np.ndarray, slope: np.ndarray, curvature: np.ndarray) -> np.ndarray
         step = np.clip(-slope / np.maximum(np.diag(curvature), 1e-12), low, high)
         step[(x <= 2 * LEAST) & (slope >= 0)] = 0.0
     return step
-
-
-def _shared(by: np.ndarray, of: np.ndarray, count: np.ndarray, size: np.ndarray) -> float:
-    """Sum over groups of the squared counts of levels ``of`` in a group ``by``, over the group's size."""
-    code, inverse = np.unique(by.astype(np.int64) * (int(of.max()) + 1) + of, return_inverse=True)
-    return float((np.bincount(inverse, count) ** 2 / size[code // (int(of.max()) + 1)]).sum())
 
 
 class Effects:
@@ -447,8 +456,15 @@ class Effects:
 
     def draw(self, of: str, n: int, rng: np.random.Generator) -> np.ndarray:
         """``n`` joint draws of the errors of raters or employees: (n, levels), rating points."""
-        s, scale = self.system, np.sqrt(self.residual) * self.theta[of]
-        kept = self.inside.draw(n, rng)
+        return self._errors(of, self.inside.draw(n, rng), rng)
+
+    def samples(self, of: str) -> np.ndarray:
+        """The joint draws on which variances rest where the inverse is not held whole: (draws, levels)."""
+        return self._errors(of, self.inside.samples, np.random.default_rng(2))
+
+    def _errors(self, of: str, kept: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Errors of raters or employees where those of the kept equations are ``kept`` (n, order)."""
+        s, scale, n = self.system, np.sqrt(self.residual) * self.theta[of], len(kept)
         if of == s.inner:
             return scale * kept[:, : s.q_in]
         own = rng.standard_normal((n, s.q_out)) / np.sqrt(self.diagonal)
