@@ -275,12 +275,19 @@ class Model:
         return variance + np.bincount(rows["item"], rows["part"] ** 2 * residual, n)
 
     def _halo_variance(self, e: Effects) -> float:
-        """Variance of halo; where nobody has two raters, what is left of the person's at the usual agreement."""
+        """Variance of halo; where nobody has two raters, what is left of the person's at the usual agreement.
+
+        Two raters of a person agree in what a KPI says of the person as well, so that part counts among the shared.
+        """
         if self.reason.get("halo") != ONE_EACH:
             return float(e.residual * e.theta.get("halo", 0.0) ** 2)
         own, rater = (e.residual * e.theta[name] ** 2 for name in ("employee", "rater"))
+        told = self.anchor_at[self.anchor_at >= 0]
+        first = np.unique(self.rows["e"], return_index=True)[1]
+        known = float(np.var(self.design[np.ix_(first, told)] @ e.fixed[told]))
         items = max(len(self.rows) / len(e.w), 1.0)
-        return float(np.clip(own - USUAL_AGREEMENT * (own + rater + e.residual / items), 0.0, own))
+        shared = USUAL_AGREEMENT * (known + own + rater + e.residual / items)
+        return float(np.clip(known + own - shared, 0.0, own))
 
     def draws(self, n: int, seed: int | Sequence[int]) -> np.ndarray:
         """What combined adjusted ratings might have been; see ``SeverityFit.rating_draws``."""
