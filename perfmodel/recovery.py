@@ -72,8 +72,9 @@ class Recovery:
         ``recovered`` is the slope of the estimates on the planted severities: under 1, because estimates shrink.
         ``error_…`` are root mean squares of people's ratings about their merit, both about their means;
         ``closer``, ``closer_…`` the shares of people whose adjusted, standardised or crossed-model rating lies nearer
-        to the merit than the raw one, among those moved. ``contradicted``: whether the KPI explains teams otherwise than people by more than chance, under the link
-        ``kpi``. ``truth_…`` are correlations of people's ratings with their merit, ``teams_…`` of the means of teams.
+        to the merit than the raw one, among those moved. ``contradicted``: whether the KPI explains teams otherwise
+        than people by more than chance, under the link ``kpi``. ``truth_…`` are correlations of people's ratings with
+        their merit, ``teams_…`` of the means of teams.
         """
         raters, people = self.raters, self.employees
         known = raters.estimate.notna()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import perfmodel as pm
 from perfmodel.errors import DataError
+from perfmodel.raters.diagnostics import NO_DRIFT
 from perfmodel.raters.graph import algebraic_connectivity, bridges, components
 from perfmodel.raters.reml import Ratings, System
 from perfmodel.recovery import recover, study
@@ -234,16 +235,57 @@ SMALL = {
 }
 
 
+SMALL["one missing item"] = [
+    (r, e, 3 + (e > "v") - (r == "a") * 0.5 + ((i * 7 + j * 3 + k * 4 + i * k) % 7) / 6, f"k{k}")
+    for i, r in enumerate("abcde")
+    for j, e in enumerate("stuvwxyz")
+    for k in range(3)
+    if (r, e, k) != ("a", "s", 0)
+]
+SMALL["five raters, all of everybody"] = [
+    (r, e, 3 + j / 4 - i / 4 + ((i * 7 + j * 3) % 5) / 4)
+    for i, r in enumerate("abcde")
+    for j, e in enumerate("stuvwxyz")
+]
+# In these nothing tells a severity; in the others each has an estimate with an error.
+UNTOLD = {"one rating", "one rater", "two identical raters", "all ratings equal", "one employee"}
+UNTOLD |= {"raters of one employee each"}
+
+
+def table_of(name):
+    return pd.DataFrame(SMALL[name], columns=["rater_id", "employee_id", "rating", "kpi"][: len(SMALL[name][0])])
+
+
 @pytest.mark.parametrize("name", SMALL)
 @pytest.mark.filterwarnings("error")
-def test_the_smallest_tables_give_numbers_or_reasons(name):
-    fit = pm.fit_severity(ratings_of(SMALL[name]))
+def test_the_smallest_tables_give_numbers_with_an_error_or_reasons(name):
+    fit = pm.fit_severity(table_of(name))
     raters, table = fit.raters, fit.adjusted_ratings
-    assert (raters.severity.notna() | raters.reason.ne("")).all()
-    assert (table.se.notna() | table.reason.ne("")).all()
+    why = raters.reason.str.removesuffix(NO_DRIFT).str.removesuffix("; ")
+    if name in UNTOLD:
+        assert raters.severity.isna().all() and raters.se.isna().all() and why.ne("").all()
+        assert table.se.isna().all() and table.reason.str.startswith("left alone").all()
+    else:
+        assert raters[["severity", "se", "lower", "upper"]].notna().all(axis=None) and (raters.se > 0.01).all()
+        assert (raters.lower < raters.severity).all() and (raters.severity < raters.upper).all()
+        assert (table.se > 0.01).all() and table.reason.eq("").all()
     assert table.rating_raw.notna().all() and table.rating_adjusted.notna().all()
     assert fit.rating_draws(4).shape == (4, len(table))
     assert len(fit.double_ratings(3)) <= 3 and repr(fit) and isinstance(fit.sentences(), list)
+    assert len(fit.double_ratings(3)) == 3 or fit.double_rating_reason(3)
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("start", [0.05, 4.0])
+def test_the_smallest_tables_give_the_same_from_every_start(name, start, monkeypatch):
+    usual = pm.fit_severity(table_of(name))
+    monkeypatch.setattr(System, "start", lambda system: np.full(len(system.names), start))
+    other = pm.fit_severity(table_of(name))
+    for one in ("severity", "se"):
+        assert other.raters[one].to_numpy() == pytest.approx(usual.raters[one].to_numpy(), abs=1e-4, nan_ok=True)
+    assert other.adjusted_ratings.se.to_numpy() == pytest.approx(
+        usual.adjusted_ratings.se.to_numpy(), rel=1e-3, nan_ok=True
+    )
 
 
 @pytest.mark.parametrize(
@@ -1013,7 +1055,7 @@ def test_the_bench_of_size_links_nearly_all_raters_into_one_component():
     assert found["time"] > 0 and found["cpu"] > 0 and found["memory"] > 0
 
 
-# Recovery ---------------------------------------------------------------------------------------------------------------
+# Recovery ---------------------------------------------------------------------------------------------------------
 
 
 def test_ratings_are_standardised_each_within_its_rater():
