@@ -1089,3 +1089,57 @@ def test_what_one_rater_alone_sees_is_told_from_the_person_by_the_usual_agreemen
         fit = pm.fit_severity(ratings, link="kpi", anchor=people["measured"], team=people["team"])
         found.append(fit.model._halo_variance(fit.model.best))
     assert np.mean(found) == pytest.approx(0.33**2, abs=0.025)
+
+
+# Further small things -------------------------------------------------------------------------------------------------
+
+
+def test_employees_on_whom_a_comparison_hangs_are_those_without_whom_it_falls_apart():
+    # By brute force: leave each employee out and count the groups of raters.
+    rng = np.random.default_rng(4)
+    counts = set()
+    for _ in range(60):
+        n = int(rng.integers(8, 30))
+        rater, employee = rng.integers(0, 6, n), rng.integers(0, 12, n)
+        group = components(rater, employee, 6, 12)[0]
+        own = group[rater] == 1
+        r, e = rater[own], employee[own]
+        raters = len(set(r))
+        falls = 0
+        for one in set(e):
+            left = components(r[e != one], e[e != one], 6, 12)[0]
+            there = set(left[sorted(set(r))])
+            falls += len(there) > 1
+        assert bridges(r, e) == falls
+        counts.add(falls)
+        assert raters >= 1
+    assert {0, 1, 2} <= counts
+
+
+def test_a_group_of_over_a_hundred_raters_says_who_alone_holds_it_together():
+    ratings, _ = simulate_ratings("linked", n_raters=120, n_employees=700, n_kpis=1, double=0.3, seed=1)
+    assert "alone hold" in pm.fit_severity(ratings).links.what_is_identified[0]
+
+
+def test_outfit_is_one_on_average_where_the_model_holds():
+    # 12 quarters of 20 raters, one rating a cell, where the mean of 64 simulated squares is least sure. The standard
+    # error of the mean over quarters is about .008; three of it. Undivided by m / (m - 2) it is 1.044.
+    found = []
+    for seed in range(12):
+        ratings, _ = simulate_ratings("linked", n_raters=20, n_employees=160, n_kpis=1, double=0.6, seed=seed)
+        found.append(pm.fit_severity(ratings).consistency.outfit.mean())
+    assert np.mean(found) == pytest.approx(1.0, abs=0.025)
+
+
+def test_conditional_deviations_of_a_system_too_large_to_hold_whole_are_refused(monkeypatch):
+    ratings, _ = simulate_ratings("linked", n_raters=30, n_employees=240, seed=3)
+    monkeypatch.setattr("perfmodel.raters.reml.DENSE", 10)
+    monkeypatch.setattr("perfmodel.raters.uncertainty.FEW", 0)
+    fit = pm.fit_severity(ratings)
+    with pytest.raises(DataError, match="too large to hold whole"):
+        fit.conditional_sd("rater")
+
+
+def test_a_group_whose_severities_nothing_tells_says_so_among_the_links():
+    told = pm.fit_severity(one_role_each("role")).links.what_is_identified
+    assert told.str.startswith("nothing: severity cannot be told from the roles and items").all()

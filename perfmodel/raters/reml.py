@@ -8,6 +8,11 @@ factor, the teams and the fixed effects stay in one system (its Schur complement
 models using lme4, J. Stat. Softw. 67(1), eq. 2 and sec. 3), so a variance of 0 is no special case and the
 criterion is that of lme4. Variances are found by average-information steps (Gilmour, Thompson and Cullis 1995,
 Biometrics 51(4), sec. 3) with the residual's profiled out.
+
+Purely nested ratings have no way of their own: with one rater an employee the kept system is all but diagonal, so the
+same code costs nothing more, and a second formula would have to be kept equal to it (a test holds it against the
+analysis of variance). Nor do components go one at a time: the variances are theirs in common, so every step needs all
+of them, and sparse equations never join effects of two components but through the few fixed effects.
 """
 
 from dataclasses import dataclass

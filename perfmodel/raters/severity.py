@@ -64,7 +64,9 @@ class SeverityFit:
         discrimination, halo, drift, verdict, reason``.
 
         Severity is centred within its component, or over all under an assumption. ``se`` and the interval hold the
-        errors of fixed effects and, under 100 raters, of the variances.
+        errors of fixed effects and, under 100 raters, of the variances. ``se`` is exact up to 2,500 raters, teams and
+        fixed effects together; beyond, its own error is about 5 % at most (from 200 joint draws of the part of its
+        square that the other effects spread).
         """
         model, rows = self.model, self.model.table
         n = len(model.rater_ids)
@@ -130,8 +132,19 @@ class SeverityFit:
         """Standard deviation of each ``rater``'s or ``employee``'s effect given the ratings, as lme4's ``condVar``.
 
         For comparison with other programs: variances and fixed effects are held as known, so it is too small.
+
+        Raises
+        ------
+        DataError
+            For over 2,500 raters (or employees, if fewer) and teams together: it is exact, and so needs the whole
+            inverse; ``raters`` and ``employees`` have an ``se`` of any number.
         """
         model = self.model
+        if model.best is not None and not model.best.inside_is_dense:
+            raise DataError(
+                f"The conditional SDs of {len(model.raters_in):,} raters and {len(model.employees_in):,} employees "
+                "need an inverse too large to hold whole; take se of raters and employees, whose accuracy is stated."
+            )
         ids, codes = (model.rater_ids, model.raters_in) if of == "rater" else (model.employee_ids, model.employees_in)
         out = np.full(len(ids), np.nan)
         if model.best is not None:
@@ -142,7 +155,7 @@ class SeverityFit:
     def links(self) -> pd.DataFrame:
         """One row a component of raters and employees: counts, algebraic connectivity, who links it."""
         table = self.model.table
-        return links_table(table[table["used"]], self.model.component, self.link)
+        return links_table(table[table["used"]], self.model.component, self.link, self.reason.get("rater", ""))
 
     @property
     def adjusted_ratings(self) -> pd.DataFrame:
@@ -312,6 +325,12 @@ def fit_severity(
     ratings made after seeing another (``blind`` no) do not enter the estimate. Where raters share nobody with
     others (directly or through others), severity cannot be told from team quality: their ratings are left
     alone, with the reason.
+
+    Variances are those of greatest restricted likelihood. Only the team's has a weak prior that keeps it off 0
+    (``reml.System.fit``): few links tell little of it, and at 0 every difference between teams would be called
+    severity. Up to 2,500 raters, teams and fixed effects together all is exact. Beyond, traces come from 24 random sign
+    vectors, so that a variance errs by about 1 / sqrt(12 x raters) of itself, and standard errors from 200 joint draws,
+    within about 5 %; severities at given variances are exact at any size.
 
     Do not use it without ``team`` where raters mostly rate their own teams and links are few: unexplained
     differences between teams would then be taken for severity.
