@@ -209,6 +209,17 @@ def test_grades_are_shown_over_the_interval_of_the_slope_between_teams(quarter):
     assert "No grade rests on a KPI" in report.link_grades_finding(quarter)
 
 
+def test_the_note_on_self_ratings_states_their_offset(quarter):
+    found = quarter.severity.self_offset
+    rows = quarter.cycle.ratings
+    own = rows[rows.role.eq("self")].merge(quarter.adjusted_ratings, on=["employee_id", "scorecard", "kpi"])
+    apart = (own.rating - own.rating_adjusted).groupby(own.employee_id).mean()
+    assert found.estimate == pytest.approx(apart.mean()) and found.n == len(apart)
+    assert f"{found.n} people rate themselves on average {found.estimate:.2f} points above" in report.self_rating_note(
+        quarter
+    )
+
+
 def test_the_note_beside_the_advice_says_why_no_more_is_advised(quarter):
     assert report.double_rating_note(quarter).startswith("10 further ratings are advised, the one")
     seen = {**quarter.cycle.tables, "ratings": quarter.cycle.ratings.assign(blind=False)}

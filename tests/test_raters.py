@@ -1143,3 +1143,20 @@ def test_conditional_deviations_of_a_system_too_large_to_hold_whole_are_refused(
 def test_a_group_whose_severities_nothing_tells_says_so_among_the_links():
     told = pm.fit_severity(one_role_each("role")).links.what_is_identified
     assert told.str.startswith("nothing: severity cannot be told from the roles and items").all()
+
+
+def test_self_ratings_have_an_offset_that_is_shown_and_moves_nothing():
+    ratings, _ = simulate_ratings("linked", n_raters=6, n_employees=36, n_kpis=2, double=0.5, seed=4)
+    plain = pm.fit_severity(ratings)
+    given = plain.adjusted_ratings
+    # Half a point above what others give, and .2 more for every second person: mean .6, SD .1, by hand.
+    more = 0.5 + 0.2 * (given.groupby("employee_id").ngroup() % 2)
+    own = given.assign(rater_id=given.employee_id, role="self", rating=given.rating_adjusted + more)
+    names = ["rater_id", "employee_id", "kpi", "role", "rating"]
+    fit = pm.fit_severity(pd.concat([ratings[names], own[names]]))
+    found = fit.self_offset
+    assert found.estimate == pytest.approx(0.6) and found.n == 36 and found.reason == ""
+    assert found.se == pytest.approx(0.1 * np.sqrt(36 / 35) / 6)
+    pd.testing.assert_frame_equal(fit.adjusted_ratings, given)
+    pd.testing.assert_frame_equal(fit.raters, plain.raters)
+    assert "nobody rated themselves" in plain.self_offset.reason and np.isnan(plain.self_offset.estimate)

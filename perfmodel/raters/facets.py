@@ -364,10 +364,9 @@ def _tables(data: _Data, at: _Estimates) -> FacetsFit:
         for k, (value, tau) in enumerate(zip(data.values[g][1:], at.tau[g], strict=True))
     ]
     table = pd.DataFrame(steps, columns=["group", "step", "threshold", "n"])
-    reason = data.reason
-    if at.apart >= CLOSE:
-        reason = f"{reason} {UNFINISHED.format(STEPS, at.apart)}".strip()
-    return FacetsFit(tables["employee"], tables["rater"], tables["kpi"], table, reason)
+    said = [data.reason] if data.reason else []
+    said += [UNFINISHED.format(STEPS, at.apart)] if at.apart >= CLOSE else []
+    return FacetsFit(tables["employee"], tables["rater"], tables["kpi"], table, " ".join(said))
 
 
 def _expected(data: _Data, at: _Estimates, employees: pd.DataFrame) -> np.ndarray:

@@ -152,6 +152,22 @@ class SeverityFit:
         return pd.Series(out, pd.Index(ids, name=f"{of}_id"), name="conditional_sd")
 
     @cached_property
+    def self_offset(self) -> pd.Series:
+        """How far people rate themselves above (positive) what others give them, severity given back; rating points.
+
+        ``estimate, se, n`` (people with both on an item), ``reason``: the mean over people of their mean difference,
+        its error from the spread between people. Shown, and corrects nothing: self ratings link nobody and enter no
+        score.
+        """
+        both = self.coded.own.merge(self.adjusted_ratings, on=["employee_id", "scorecard", "kpi"])
+        mine = (both["rating"] - both["rating_adjusted"]).groupby(both["employee_id"]).mean()
+        why = {0: "nobody rated themselves on an item that others rated", 1: "one person rated themselves: no error"}
+        return pd.Series(
+            {"estimate": mine.mean(), "se": mine.std() / max(len(mine), 1) ** 0.5, "n": len(mine),
+             "reason": why.get(len(mine), "")}, name="self_offset",
+        )  # fmt: skip
+
+    @cached_property
     def links(self) -> pd.DataFrame:
         """One row a component of raters and employees: counts, algebraic connectivity, who links it."""
         table = self.model.table

@@ -27,7 +27,7 @@ Answers for notebooks (``answers``): ``finding(assessment, about, profile="")`` 
 agreement_table, d_study_table, shrinkage_table, scale_use_table, link_slopes_table,
 link_range_table, link_grades_table, double_rating_table, changed_table, claims_table, permitted_table`` are tables,
 ``busiest_unit`` names the unit with most to discuss and ``largest_profile`` the post that most people have;
-``link_grades_finding`` and ``double_rating_note`` are sentences.
+``link_grades_finding``, ``double_rating_note`` and ``self_rating_note`` are sentences.
 """
 
 from .answers import (
@@ -56,7 +56,7 @@ from .export import export_html
 from .feedback import feedback_sheets
 from .index import index_page
 from .page import Banner, Callout, Figure, Page, Section, Sentences, Table, banner
-from .severities import double_rating_note, link_grades_finding, link_grades_table
+from .severities import double_rating_note, link_grades_finding, link_grades_table, self_rating_note
 from .unit import Report, calibration_report
 from .workbook import workbook
 
@@ -93,6 +93,7 @@ __all__ = [
     "permitted_table",
     "scale_use_table",
     "score_sums",
+    "self_rating_note",
     "shrinkage_table",
     "smart_table",
     "variances_table",

@@ -1,4 +1,4 @@
-"""What notebooks ask of severities beside ``answers``: how far a named KPI carries, and whom to double-rate."""
+"""What notebooks ask beside ``answers``: of self ratings, how far a named KPI carries, why no more is advised."""
 
 import pandas as pd
 
@@ -10,6 +10,19 @@ def double_rating_note(assessment) -> str:
         advised, f"{advised} further ratings are advised"
     )
     return f"{listed}: {why}." if why else f"{listed}, the one that settles most first."
+
+
+def self_rating_note(assessment) -> str:
+    """How far people rate themselves above what others give them, in words."""
+    found = assessment.severity.self_offset
+    if found["reason"]:
+        return f"Nothing is said of self ratings: {found['reason']}."
+    where = "above" if found["estimate"] >= 0 else "below"
+    return (
+        f"{found['n']} people rate themselves on average {abs(found['estimate']):.2f} points {where} what others give "
+        f"them (standard error {found['se']:.2f}). Self ratings link no raters, are not adjusted and enter no score "
+        "by default."
+    )
 
 
 def link_grades_table(assessment) -> pd.DataFrame:

@@ -457,9 +457,9 @@ def _anchored(scheme: Scheme, top: Place) -> list[Finding]:
     place.findings = notes
     place.wrong(
         "anchor-scores",
-        f"severity.anchor: {named} also {'counts' if len(counted) == 1 else 'count'} in the score. What a figure says of a "
-        "team then works twice, in its own points and in what ratings are moved by; name a figure of no weight, or tell "
-        "the committee.",
+        f"severity.anchor: {named} also {'counts' if len(counted) == 1 else 'count'} in the score. What a figure says "
+        "of a team then works twice, in its own points and in what ratings are moved by; name a figure of no weight, "
+        "or tell the committee.",
         level="warning",
     )
     return notes
