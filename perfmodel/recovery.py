@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .raters import SeverityFit, fit_severity
+from .raters import SeverityFit, drift, fit_severity
 from .raters.anchor import TELLING
 from .simulate import simulate_ratings
 from .studies import commit
@@ -141,6 +141,52 @@ def recover(
     people["covered"] = _covered(fit, people, confidence)
     names = ["employee_id", "team", "merit", *WAYS, "covered"]
     return Recovery(fit, raters.drop(columns="roles"), people[names])
+
+
+@dataclass(frozen=True, eq=False)
+class Drifted:
+    """Quarters in which one rater's severity was moved, and what the comparison of quarters makes of it.
+
+    Attributes
+    ----------
+    moves : DataFrame
+        As :func:`perfmodel.raters.drift` gives it.
+    rater : str
+        Who was moved, by ``by`` rating points from ``since`` on.
+    """
+
+    moves: pd.DataFrame
+    rater: str
+    since: str
+    by: float
+
+    def sentence(self) -> str:
+        """The finding in words."""
+        signals = self.moves[self.moves["signal"].ne("")]
+        first = signals.loc[signals["rater_id"].eq(self.rater), "quarter"].min()
+        own = self.moves.query("rater_id == @self.rater and quarter == @self.since")["change"].iloc[0]
+        found = f"is signalled in quarter {first}" if first == first else "is not signalled"
+        others = self.moves["rater_id"].nunique() - 1
+        return (
+            f"{self.rater}, made {self.by:g} points severer from quarter {self.since} on, {found}; its change in "
+            f"that quarter is estimated at {own:+.2f}; of the {others} others "
+            f"{signals.loc[signals['rater_id'].ne(self.rater), 'rater_id'].nunique()} are signalled"
+        )
+
+
+def drifted(*, seed: int = 1, by: float = 1.0, since: int = 4, quarters: int = 6, **planted) -> Drifted:
+    """Simulate linked quarters, make the first rater severer by ``by`` points from quarter ``since`` on, and compare.
+
+    ``planted`` goes to :func:`perfmodel.simulate.simulate_ratings`.
+    """
+    chosen = {"n_raters": 20, "n_employees": 160, "n_kpis": 4, "double": 0.4, **planted}
+    ratings, truth = simulate_ratings("linked", quarters=quarters, seed=seed, **chosen)
+    rater = truth["raters"]["rater_id"].iloc[0]
+    late = ratings["rater_id"].eq(rater) & ratings["quarter"].ge(since)
+    ratings["rating"] -= by * late
+    fits = {str(q): fit_severity(rows.drop(columns="quarter")) for q, rows in ratings.groupby("quarter")}
+    spread = {q: fit.variances["rater"] for q, fit in fits.items()}
+    return Drifted(drift({q: fit.raters for q, fit in fits.items()}, spread), rater, str(since), by)
 
 
 def standardised(ratings: pd.DataFrame) -> pd.Series:

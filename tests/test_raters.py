@@ -12,7 +12,7 @@ from perfmodel.errors import DataError
 from perfmodel.raters.diagnostics import NO_DRIFT
 from perfmodel.raters.graph import algebraic_connectivity, bridges, components
 from perfmodel.raters.reml import Ratings, System
-from perfmodel.recovery import recover, study
+from perfmodel.recovery import drifted, recover, study
 from perfmodel.simulate import simulate_ratings
 
 
@@ -1160,3 +1160,22 @@ def test_self_ratings_have_an_offset_that_is_shown_and_moves_nothing():
     pd.testing.assert_frame_equal(fit.adjusted_ratings, given)
     pd.testing.assert_frame_equal(fit.raters, plain.raters)
     assert "nobody rated themselves" in plain.self_offset.reason and np.isnan(plain.self_offset.estimate)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_rater_made_severer_is_signalled_beside_ordinary_halo_and_nobody_else_is():
+    found = drifted(seed=1)
+    signals = found.moves[found.moves.signal.ne("")]
+    assert set(signals.rater_id) == {"R-01"} and set(signals.signal) == {"severer"} and signals.quarter.min() >= "4"
+    own = found.moves.query("rater_id == 'R-01' and quarter == '4'")
+    # Halo of .33 on some twelve people: the change errs by about .33 / sqrt(12) x root 2 = .13, and the mean of raters.
+    assert own.change.iloc[0] == pytest.approx(1.0, abs=0.5)
+    assert "R-01, made 1 points severer from quarter 4 on, is signalled" in found.sentence()
+    assert "of the 19 others 0 are signalled" in found.sentence()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_severity_less_sure_than_the_spread_of_raters_is_not_compared_between_quarters():
+    table = pd.DataFrame({"severity": [0.1, 0.4], "se": [0.6, 0.1]}, pd.Index(["a", "b"], name="rater_id"))
+    moves = pm.raters.drift({"1": table, "2": table}, {"1": 0.25, "2": 0.25})
+    assert set(moves.rater_id) == {"b"}
