@@ -12,6 +12,7 @@ import numpy as np
 PROBES = 24  # random sign vectors behind a trace (Hutchinson 1990)
 SAMPLES = 200  # joint draws behind a variance
 ITERATIONS, TOLERANCE = 2000, 1e-9  # of a solution: how much is left of the right side
+TOGETHER = 16  # columns solved at once
 ROUGH = 1e-5  # the same where the right side is random, and the answer errs by several percent anyhow
 
 
@@ -113,8 +114,13 @@ class Iterative:
         self.u = np.vstack([-self.k, np.eye(len(self.s))])
 
     def _gradients(self, right: np.ndarray, tolerance: float = TOLERANCE) -> np.ndarray:
-        """Conjugate gradients for all columns at once, scaled by the diagonal (Hestenes and Stiefel 1952)."""
-        x, rest = np.zeros_like(right), right.copy()
+        """Solutions for all columns, some at a time, so that what is worked on stays near the processor."""
+        blocks = range(0, right.shape[1], TOGETHER)
+        return np.hstack([self._together(right[:, at : at + TOGETHER].copy(), tolerance) for at in blocks])
+
+    def _together(self, right: np.ndarray, tolerance: float) -> np.ndarray:
+        """Conjugate gradients for some columns at once, scaled by the diagonal (Hestenes and Stiefel 1952)."""
+        x, rest = np.zeros_like(right), right
         over = 1 / self.diagonal[:, None]
         p = over * rest
         rho = (rest * p).sum(axis=0)
@@ -123,12 +129,14 @@ class Iterative:
             if (rho <= enough).all():
                 break
             ap = self.a @ p
-            alpha = rho / np.maximum((p * ap).sum(axis=0), 1e-300)
+            alpha = rho / np.maximum(np.einsum("ij,ij->j", p, ap), 1e-300)
             x += alpha * p
-            rest -= alpha * ap
+            ap *= alpha
+            rest -= ap
             z = over * rest
-            new = (rest * z).sum(axis=0)
-            p = z + new / np.maximum(rho, 1e-300) * p
+            new = np.einsum("ij,ij->j", rest, z)
+            p *= new / np.maximum(rho, 1e-300)
+            p += z
             rho = new
         return x
 

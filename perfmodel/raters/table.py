@@ -88,7 +88,7 @@ def by_id(values, what: str, employee_ids: np.ndarray) -> pd.Series | None:
     if known.index.has_duplicates:
         twice = known.index[known.index.duplicated()][0]
         raise DataError(f"{what} names {twice} twice; which of the two holds cannot be guessed. Keep one.")
-    if len(employee_ids) and len(known) and not known.index.isin(employee_ids).any():
+    if len(employee_ids) and len(known) and set(employee_ids).isdisjoint(known.index):
         raise DataError(
             f"{what} names nobody who is rated (it has {known.index[0]}, the ratings {employee_ids[0]}); give it by "
             "employee_id."
