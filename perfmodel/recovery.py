@@ -168,7 +168,7 @@ class Drifted:
         found = f"is signalled in quarter {first}" if first == first else "is not signalled"
         others = self.moves["rater_id"].nunique() - 1
         return (
-            f"{self.rater}, made {self.by:g} points severer from quarter {self.since} on, {found}; its change in "
+            f"{self.rater}, made {self.by:.1f} points severer from quarter {self.since} on, {found}; its change in "
             f"that quarter is estimated at {own:+.2f}; of the {others} others "
             f"{signals.loc[signals['rater_id'].ne(self.rater), 'rater_id'].nunique()} are signalled"
         )

@@ -1170,7 +1170,7 @@ def test_a_rater_made_severer_is_signalled_beside_ordinary_halo_and_nobody_else_
     own = found.moves.query("rater_id == 'R-01' and quarter == '4'")
     # Halo of .33 on some twelve people: the change errs by about .33 / sqrt(12) x root 2 = .13, and the mean of raters.
     assert own.change.iloc[0] == pytest.approx(1.0, abs=0.5)
-    assert "R-01, made 1 points severer from quarter 4 on, is signalled" in found.sentence()
+    assert "R-01, made 1.0 points severer from quarter 4 on, is signalled" in found.sentence()
     assert "of the 19 others 0 are signalled" in found.sentence()
 
 
