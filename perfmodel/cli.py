@@ -104,7 +104,7 @@ def parser() -> argparse.ArgumentParser:
 
     p = verb("bench", bench, "time the program beside its peers; prints ratios")
     p.add_argument("source", metavar="CYCLE", nargs="?", help="a quarter to run and read (default: the shipped sample)")
-    p.add_argument("--repeat", type=_count, default=3, metavar="N", help="runs of each; the median counts (default 3)")
+    p.add_argument("--repeat", type=_count, default=5, metavar="N", help="runs of each; the median counts (default 5)")
     p.add_argument(
         "--only",
         choices=("run", "raters", "size", "weights", "live", "pages"),

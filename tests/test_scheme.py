@@ -192,3 +192,14 @@ def test_no_slip_of_the_keyboard_ends_in_a_traceback(line, typed):
         read_scheme(TEXT[:at] + typed + TEXT[at:])
     except SchemeError as refusal:
         assert refusal.findings
+
+
+def test_an_anchor_that_also_scores_is_said_with_its_weight_and_one_whose_target_the_rater_sets_is_refused():
+    text = changed("link: none ", "anchor: [sales_attainment]\n  link: kpi ")
+    scheme, notes = read_scheme(text)
+    most = max(scheme.weights(p.id).set_index("kpi").weight.get("sales_attainment", 0) for p in scheme.profiles)
+    assert [(f.level, f.code) for f in notes] == [("warning", "anchor-scores")]
+    assert f"sales_attainment ({most:g} %) also counts" in notes[0].message and notes[0].line > 1
+    own = text.replace("- id: sales_attainment\n", "- id: sales_attainment\n        rater_sets_target: yes\n")
+    with pytest.raises(SchemeError, match="the rater sets the target of sales_attainment"):
+        read_scheme(own)

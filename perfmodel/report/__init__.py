@@ -28,8 +28,9 @@ From an assessment (``assessment`` is what ``perfmodel.assess`` returns):
 Answers for notebooks (``answers``): ``finding(assessment, about, profile="")`` states one finding in a sentence;
 ``counts_table, findings_table, not_tested_table, smart_table, score_sums, weight_choices, variances_table,
 agreement_table, d_study_table, shrinkage_table, scale_use_table, link_slopes_table,
-link_range_table, double_rating_table, changed_table, claims_table, permitted_table`` are tables,
-``busiest_unit`` names the unit with most to discuss and ``largest_profile`` the post that most people have.
+link_range_table, link_grades_table, double_rating_table, changed_table, claims_table, permitted_table`` are tables,
+``busiest_unit`` names the unit with most to discuss and ``largest_profile`` the post that most people have;
+``link_grades_finding``, ``double_rating_note`` and ``self_rating_note`` are sentences.
 """
 
 from .answers import (
@@ -60,6 +61,7 @@ from .fairness import fairness_page
 from .feedback import feedback_sheets
 from .index import index_page
 from .page import Banner, Callout, Figure, Page, Section, Sentences, Table, banner
+from .severities import double_rating_note, link_grades_finding, link_grades_table, self_rating_note
 from .unit import Report, calibration_report
 from .view import Company, company_of
 from .workbook import workbook
@@ -84,6 +86,7 @@ __all__ = [
     "company_of",
     "counts_table",
     "d_study_table",
+    "double_rating_note",
     "double_rating_table",
     "excerpt",
     "export_html",
@@ -93,6 +96,8 @@ __all__ = [
     "findings_table",
     "index_page",
     "largest_profile",
+    "link_grades_finding",
+    "link_grades_table",
     "link_range_table",
     "link_slopes_table",
     "not_tested_table",
@@ -100,6 +105,7 @@ __all__ = [
     "rater_codes",
     "scale_use_table",
     "score_sums",
+    "self_rating_note",
     "shrinkage_table",
     "smart_table",
     "variances_table",

@@ -310,7 +310,7 @@ class Limits:
 class Severity:
     """Under which assumption raters whom nobody links are compared, if under any; see ``raters.fit_severity``.
 
-    ``anchor``: measured items whose mean attainment is the KPI of ``link: kpi``.
+    ``anchor``: measured items whose mean attainment is the KPI of ``link: kpi``; none whose target the rater sets.
     """
 
     link: str = "none"
@@ -377,6 +377,13 @@ class Scheme:
         if unknown := sorted(set(self.severity.anchor) - measured):
             raise SchemeError(
                 f"severity.anchor: {', '.join(unknown)} is no measured KPI or part of the scheme.", at="severity"
+            )
+        own = {i.id for k in self.kpis if k.rater_sets_target for i in k.items}
+        if told := sorted(set(self.severity.anchor) & own):
+            raise SchemeError(
+                f"severity.anchor: the rater sets the target of {', '.join(told)} (rater_sets_target), so a lenient "
+                "target would pass for a good team. Anchor on KPIs whose target another sets.",
+                at="severity",
             )
         if self.severity.link == "vignettes" and VIGNETTE not in {r.id for r in self.roles}:
             raise SchemeError(
