@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from .boxsimplex import EDGE, BoxSimplex
+from .nearest import nearest_point
 from .polytope import Polytope
 
 MOST_ORDERED = 8  # weights of a level with an order: its corners are listed one by one
@@ -99,25 +100,13 @@ class OrderedBox(BoxSimplex):
         return self._corners[(values @ self._corners.T).argmax(axis=-1)]
 
     def nearest(self, wanted: np.ndarray) -> np.ndarray:
-        from scipy.optimize import minimize
-
-        n, start = len(self.lower), self.box.nearest(wanted)
-        if self.permits(start[None], EDGE)[0]:
+        start = self.box.nearest(wanted)
+        if self.permits(start[None])[0]:
             return start
-        limits = [{"type": "eq", "fun": lambda w: w.sum() - self.total, "jac": lambda w: np.ones(n)}]
-        for a, b in self.order:
-            row = np.eye(n)[a] - np.eye(n)[b]
-            limits.append({"type": "ineq", "fun": lambda w, r=row: w @ r, "jac": lambda w, r=row: r})
-        found = minimize(
-            lambda w: ((w - wanted) ** 2).sum() / 2,
-            self._corners.mean(axis=0),
-            jac=lambda w: w - wanted,
-            bounds=list(zip(self.lower, self.upper, strict=True)),
-            constraints=limits,
-            method="SLSQP",
-            options={"ftol": 1e-14, "maxiter": 500},
-        )
-        return np.clip(found.x, *self.reach)
+        eye = np.eye(len(self.lower))
+        rows = np.concatenate([-eye, eye, [eye[b] - eye[a] for a, b in self.order]])
+        ends = np.concatenate([-np.array(self.lower), self.upper, np.zeros(len(self.order))])
+        return nearest_point(np.asarray(wanted, float), rows, ends, self.total)
 
     def vertices(self) -> np.ndarray:
         return self._corners

@@ -11,6 +11,7 @@ import pandas as pd
 
 from ..errors import SchemeError
 from .boxsimplex import EDGE, BoxSimplex
+from .nearest import nearest_point
 from .ordered import MOST_ORDERED, OrderedBox
 
 LAWS = ("hierarchical", "flat")
@@ -198,14 +199,18 @@ class WeightSpace:
     def nodes(self, leaves: np.ndarray) -> tuple[list[str], np.ndarray]:
         """What is chosen, level by level: names, and columns for weights (n, names) in percent of the whole.
 
-        A category's weight in percent of the whole, then the weights inside it in percent of the category.
+        A category's weight in percent of the whole, then the weights inside it in percent of the category (the mean
+        permitted ones where the category stands at 0 %).
         """
         if not self.within:
             return self.names, leaves
         outer, columns = self.category_weights(leaves), {}
         for i, (category, part) in enumerate(self._slices.items()):
             columns[category] = outer[:, i]
-            share = 100 * leaves[:, part] / np.where(outer[:, [i]] > 0, outer[:, [i]], 1.0)
+            there = outer[:, [i]] > EDGE
+            share = np.where(
+                there, 100 * leaves[:, part] / np.where(there, outer[:, [i]], 1.0), self.inner[category].moments()[0]
+            )
             columns |= {n: share[:, j] for j, n in enumerate(self.within.get(category, {}))}
         return list(columns), np.stack(list(columns.values()), axis=1)
 
@@ -258,38 +263,40 @@ class WeightSpace:
         return pd.Series(inside, table.index) if isinstance(weights, pd.DataFrame) else bool(inside[0])
 
     def nearest(self, weights) -> pd.Series:
-        """Permitted weights near the given ones: nearest category weights first, then nearest inside each."""
+        """The permitted weights nearest to the given ones (Euclidean, percent of the whole)."""
         given = pd.Series(weights, dtype=float)
         if set(given.index) != set(self.names):
             raise SchemeError(f"Weights must be given for exactly {', '.join(self.names)}.")
         leaves = given[self.names].to_numpy()
-        wanted = self.category_weights(leaves[None])[0]
-        outer = self.outer.nearest(wanted)
-        found = np.empty(len(leaves))
-        for i, (category, part) in enumerate(self._slices.items()):
-            box = self.inner[category]
-            share = 100 * leaves[part] / wanted[i] if wanted[i] > 0 else np.full(len(box.lower), 100 / len(box.lower))
-            found[part] = outer[i] * box.nearest(share) / 100
+        found = nearest_point(leaves, *self.limits()) if self.within else self.outer.nearest(leaves)
         return pd.Series(found, self.names)
 
     def moved(self, weights, name: str, value: float) -> pd.Series:
         """Permitted weights with one of them at ``value``, the others of its level giving way within their ranges.
 
         ``name``: a category (``value`` in percent of the whole) or a weight inside one (percent of the category).
-        The value stops where its range, the total or an order does.
+        The value stops where its range, the total or an order does. A category at 0 % has no shares inside it; when it
+        comes back they are the mean permitted ones.
         """
         now = pd.Series(weights, dtype=float)[self.names].to_numpy()
         outer = self.category_weights(now[None])[0]
         level = next((c for c, inner in self.within.items() if name in inner), None)
         if level is None and name not in self.ranges:
             raise SchemeError(f"There is no weight {name}; move one of {', '.join([*self.ranges, *self.names])}.")
-        shares = {c: now[part] / (outer[i] / 100 or 1.0) for i, (c, part) in enumerate(self._slices.items())}
+        shares = self._shares(now, outer)
         if level is None:
             outer = self.outer.moved(outer, list(self.ranges).index(name), value)
         else:
             shares[level] = self.inner[level].moved(shares[level], list(self.within[level]).index(name), value)
         found = np.concatenate([outer[i] * share / 100 for i, share in enumerate(shares.values())])
         return pd.Series(found, self.names)
+
+    def _shares(self, leaves: np.ndarray, outer: np.ndarray) -> dict[str, np.ndarray]:
+        """Weights inside each category, percent of the category, of one choice (names) and its categories."""
+        return {
+            c: 100 * leaves[part] / outer[i] if outer[i] > EDGE else self.inner[c].moments()[0]
+            for i, (c, part) in enumerate(self._slices.items())
+        }
 
     def largest(self, values: np.ndarray) -> np.ndarray:
         """Weights (..., names) that make sum of w * values largest over the whole space."""
