@@ -284,3 +284,38 @@ def test_the_nearest_weights_of_a_tree_satisfy_the_conditions_of_a_projection():
             near = space.nearest(pd.Series(far, space.names)).to_numpy()
             assert space.contains(pd.Series(near, space.names), tolerance=1e-7)
             assert ((corners - near) @ (far - near)).max() <= 1e-6
+
+
+def test_blocks_of_a_stream_stay_small_and_join_to_one_sequence():
+    space = WeightSpace(FOUR)
+    stream, blocks = space.stream(5, start=256), []
+    while sum(map(len, blocks)) < 1 << 16:
+        blocks.append(next(stream))
+    assert max(map(len, blocks)) == 4096 and [len(b) for b in blocks[:4]] == [256, 256, 512, 1024]
+    whole = space.sample(1 << 16, seed=5).to_numpy()
+    assert np.concatenate(blocks) == pytest.approx(whole, abs=1e-9)
+
+
+def test_draws_under_an_order_have_the_exact_moments_and_none_is_rejected():
+    # A chain of seven like weights: by symmetry the order leaves 1 choice in 7! = 5,040.
+    names = [f"k{i}" for i in range(7)]
+    space = WeightSpace({n: (0, 40) for n in names}, order=list(zip(names, names[1:], strict=False)))
+    assert space.acceptance == pytest.approx(1 / 5040, rel=1e-6)
+    assert len(next(space.stream(1, 512))) == 512
+    draws = space.sample(4096, seed=3)
+    assert space.contains(draws, tolerance=1e-9).all()
+    mean, covariance = space.moments()
+    sd = np.sqrt(np.diag(covariance))
+    assert ((draws.mean() - mean).abs() <= 4 * sd / np.sqrt(4096)).all()  # 4 standard errors of plain draws
+    assert np.abs((draws.cov() - covariance) / np.outer(sd, sd)).to_numpy().max() < 0.07  # 3 of sqrt(2 / n) = .022
+
+
+def test_acceptance_counts_the_thinning_of_the_flat_law():
+    # Category a of two free weights beside b, all ranges open: a point with a at W is kept with chance W / 100,
+    # and W is uniform on 0..100: half are kept. With a >= b, W is uniform on 50..100: 1/2 by the order, times 3/4.
+    tree = {"a": ((0, 100), {"a1": (0, 100), "a2": (0, 100)}), "b": ((0, 100), {"b1": (100, 100)})}
+    assert WeightSpace.tree(tree).acceptance == 1
+    flat = WeightSpace.tree(tree, law="flat")
+    assert flat.acceptance == pytest.approx(0.5)
+    assert len(next(flat.stream(1, 4096))) / 4096 == pytest.approx(0.5, abs=0.02)
+    assert WeightSpace.tree(tree, law="flat", order=["a >= b"]).acceptance == pytest.approx(3 / 8)

@@ -1,5 +1,6 @@
 """What follows from any permitted weights: closed forms, real points, and properties."""
 
+import tracemalloc
 from fractions import Fraction
 
 import numpy as np
@@ -598,3 +599,21 @@ def test_scores_of_the_technology_achievement_index():
     assert [found[c] for c in ("Finland", "United_States", "Slovenia")] == pytest.approx(
         [0.744, 0.733, 0.458], abs=2e-3
     )
+
+
+# ---- memory ----
+
+
+def test_memory_beyond_input_and_result_does_not_grow_with_the_draws():
+    # Blocks are bounded, so sixteen times as many draws need no more than the first; a few MiB allow for caches.
+    space = WeightSpace.tree(TREE)
+    points = random_points(space, 50)
+    peaks = []
+    for most in (1 << 16, 1 << 20):
+        tracemalloc.start()
+        sim = simulate_weights(points, space, grades=GRADES, half_width=1e-12, most_draws=most, bands=())
+        now, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert sim.precision.draws == most
+        peaks.append((peak - now) / 2**20)
+    assert peaks[1] < peaks[0] + 4 and max(peaks) < 32

@@ -16,6 +16,7 @@ from .ordered import MOST_ORDERED, OrderedBox
 
 LAWS = ("hierarchical", "flat")
 MOST_CORNERS = 500_000
+MOST_ROWS = 1 << 12  # draws made at once: with all that is held on the way, a few MiB
 
 Range = tuple[float, float]
 
@@ -137,9 +138,27 @@ class WeightSpace:
 
     @property
     def acceptance(self) -> float:
-        """Share of the choices inside the ranges that keep the order (1 without one), by the hierarchical law."""
+        """Share of choices drawn inside the ranges by the hierarchical law that are left, exact.
+
+        What does not keep the order is never drawn; under the flat law the rest is thinned, see :meth:`stream`.
+        1 without an order under the hierarchical law.
+        """
         boxes = [self.outer, *self.inner.values()]
-        return float(np.prod([box.acceptance for box in boxes if isinstance(box, OrderedBox)]))
+        ordered = float(np.prod([box.acceptance for box in boxes if isinstance(box, OrderedBox)]))
+        if not self._powers.any():
+            return ordered
+        room = np.log(self._outer_law.mean_density()) + self._powers.sum() * np.log(100) - self._most_room
+        return ordered * float(np.exp(room))
+
+    @cached_property
+    def _outer_law(self) -> BoxSimplex:
+        """The category weights with the density that the law gives them."""
+        return replace(self.outer, powers=tuple(int(p) for p in self._powers))
+
+    @cached_property
+    def _most_room(self) -> float:
+        """The largest log of prod W ** dimension over the categories' ranges."""
+        return float(self._log_room(_roomiest(self.outer, self._powers)[None])[0])
 
     def __repr__(self) -> str:
         spans = ", ".join(f"{n} {a:g}–{b:g} %" for n, (a, b) in self.ranges.items())
@@ -159,24 +178,22 @@ class WeightSpace:
     def stream(self, seed, start: int = 512) -> Iterator[np.ndarray]:
         """Endless blocks of draws from one scrambled Sobol sequence: ``start`` rows, then as many as so far.
 
-        Points that break the order are left out; under the flat law a point is kept with chance
-        prod (W / its best) ** dimension. Blocks are then shorter.
+        A block has at most ``MOST_ROWS`` rows, so that memory does not grow with the draws. Under the flat law a point
+        is kept with chance prod (W / its best) ** dimension (:attr:`acceptance`); blocks are then shorter.
         """
-        kept = bool(self._powers.any())
-        best = self._log_room(_roomiest(self.outer, self._powers)[None])[0] if kept else 0.0
-        points = _sobol(self.dimension + kept, seed)
+        points = _sobol(self.dimension + bool(self._powers.any()), seed)
         size = start
         while True:
-            u = points(size)
-            leaves = self.place(u)
-            if self.order:
-                some = self._in_order(leaves)
-                u, leaves = u[some], leaves[some]
-            if kept:
-                chance = np.exp(self._log_room(self.category_weights(leaves)) - best)
-                leaves = leaves[u[:, -1] < chance]
-            yield leaves
-            size = start if size == start and points.taken == start else points.taken
+            yield self._drawn(points(min(size, MOST_ROWS)))  # nothing of a block is held while others are asked for
+            size = max(points.taken, start)
+
+    def _drawn(self, u: np.ndarray) -> np.ndarray:
+        """Draws of the space's own law from points of the unit cube, at most one of each."""
+        leaves = self.place(u)
+        if not self._powers.any():
+            return leaves
+        chance = np.exp(self._log_room(self.category_weights(leaves)) - self._most_room)
+        return leaves[u[:, -1] < chance]
 
     def _in_order(self, leaves: np.ndarray, tolerance: float = 0.0) -> np.ndarray:
         """Which rows of weights (n, names) keep the order."""
@@ -189,7 +206,7 @@ class WeightSpace:
         return kept
 
     def _log_room(self, outer: np.ndarray) -> np.ndarray:
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(self._powers > 0, self._powers * np.log(outer), 0.0).sum(axis=-1)
 
     def category_weights(self, leaves: np.ndarray) -> np.ndarray:
@@ -229,7 +246,7 @@ class WeightSpace:
 
     def moments(self) -> tuple[pd.Series, pd.DataFrame]:
         """Mean and covariance of the effective weights (percent of the whole), exact, no draws."""
-        mean, covariance = replace(self.outer, powers=tuple(int(p) for p in self._powers)).moments()
+        mean, covariance = self._outer_law.moments()
         product = covariance + np.outer(mean, mean)
         inside = [self.inner[c].moments() for c in self.ranges]
         share = np.concatenate([m for m, _ in inside]) / 100

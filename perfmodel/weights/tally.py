@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..space import WeightSpace
+from ..space.space import MOST_ROWS
 from .panel import LAST_BIT, Ladder, Panel, ranks
 
 SCRAMBLINGS = 16
@@ -74,14 +75,17 @@ class Tally:
     def run(self, seed: int, half_width: float, most_draws: int) -> Precision:
         """Double the draws until the shares of grades are close enough."""
         sources = streams(self.space, seed)
+        taken, blocks = START, 1
         while True:
             for k, stream in enumerate(sources):
-                self._add(k, next(stream))
+                for _ in range(blocks):
+                    self._add(k, next(stream))
             width = T_95 * self._se(self.shares)
             enough = width <= half_width
             if enough or 2 * self.draws > most_draws or not len(self.best):
                 bands = self._se(self.within / self._drawn) if self.edges else np.nan
                 return Precision(self.draws, SCRAMBLINGS, width / T_95, bands, width, bool(enough))
+            blocks, taken = max(taken // MOST_ROWS, 1), 2 * taken  # a stream doubles, in blocks of a bounded size
 
     @property
     def draws(self) -> int:
