@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import date
-from hashlib import sha256
 
 import numpy as np
 import pandas as pd
@@ -10,26 +9,23 @@ import pandas as pd
 from .assessment import Assessment
 from .errors import DataError
 from .outcomes import pool
+from .pseudonyms import pseudonym
 from .weights import choose_weights
 
 COSTED = 64  # permitted choices whose cost is looked at
-ALIKE = 12  # characters of a pseudonym's digest
 
 
-def choice_points(assessment: Assessment, profile: str, *, key: str, today: date | None = None) -> pd.DataFrame:
-    """Points of a profile's people in a closed quarter, pseudonyms x KPIs, ready for ``choose_weights``.
-
-    ``key`` makes the pseudonyms: the same key gives a person the same one in every quarter, and without it nobody is
-    told from another. ``today`` decides whether the quarter is over.
+def refuse_open(assessment: Assessment, today: date) -> None:
+    """Refuses a quarter that still runs on ``today`` or waits for results.
 
     Raises
     ------
     DataError
-        If the quarter still runs or waits for results: weights are chosen on closed quarters only, because a choice
-        made while results are open is a choice of results.
+        Weights are chosen on closed quarters only, because a choice made while results are open is a choice of
+        results.
     """
     scheme = assessment.cycle.scheme
-    if scheme.end >= (today or date.today()):
+    if scheme.end >= today:
         raise DataError(
             f"The quarter {assessment.cycle.id} runs until {scheme.end}. Weights are chosen on closed quarters, for "
             "the next plan; until then 03_weights shows sensitivity only."
@@ -39,11 +35,25 @@ def choice_points(assessment: Assessment, profile: str, *, key: str, today: date
             f"The quarter {assessment.cycle.id} waits for results ({len(assessment.chase)} to chase), so it is not "
             "closed; choose on an earlier quarter."
         )
+
+
+def choice_points(assessment: Assessment, profile: str, *, key: str, today: date) -> pd.DataFrame:
+    """Points of a profile's people in a closed quarter, pseudonyms x KPIs, ready for ``choose_weights``.
+
+    ``key`` makes the pseudonyms: the same key gives a person the same one in every quarter, and without it nobody is
+    told from another. ``today`` decides whether the quarter is over.
+
+    Raises
+    ------
+    DataError
+        If the quarter is open (:func:`refuse_open`) or the key is empty.
+    """
+    refuse_open(assessment, today)
     if not key:
         raise DataError("Pseudonyms need a key of their own; without one they would be the names.")
     points = assessment.profile_points(profile)
-    digests = [sha256(f"{key}\0{employee}".encode()).hexdigest()[:ALIKE] for employee in points.index]
-    return points.set_axis(pd.Index(digests, name="pseudonym")).sort_index()
+    hidden = pd.Index([pseudonym(key, employee) for employee in points.index], name="pseudonym")
+    return points.set_axis(hidden).sort_index()
 
 
 def error_variance(assessment: Assessment, profile: str) -> pd.Series:
@@ -111,6 +121,12 @@ def cost_range(assessment: Assessment, profile: str, draws: int = COSTED) -> pd.
     return pd.DataFrame(picked).T[columns].rename_axis("weights")
 
 
+def _numbered(assessment: Assessment, profile: str, today: date) -> pd.DataFrame:
+    """Points of a profile's people in a closed quarter, without names."""
+    refuse_open(assessment, today)
+    return assessment.profile_points(profile).reset_index(drop=True)
+
+
 @dataclass(frozen=True, eq=False)
 class ClosedChoice:
     """Weights chosen on the last closed quarter and checked on the one before; ``reason`` where that cannot be.
@@ -127,8 +143,12 @@ class ClosedChoice:
     reason: str
 
 
-def on_closed(assessment: Assessment, profile: str, *, key: str = "shown", today: date | None = None) -> ClosedChoice:
-    """The most discriminating and the most reliable weights, from the quarters before ``assessment``'s."""
+def on_closed(assessment: Assessment, profile: str) -> ClosedChoice:
+    """The most discriminating and the most reliable weights, from the quarters before ``assessment``'s.
+
+    People are numbered and nothing of a person is told, so no key is needed. An earlier quarter is over when this one
+    begins, so no clock is asked, and a page says the same whenever it is made.
+    """
     names = (["aim", "kpi", "weight", "low", "high"], ["aim", "weights", "value", "n"], ["aim", "weights"])
     nothing = [pd.DataFrame(columns=columns) for columns in names]
     past = [Assessment(cycle, assessment.seed) for cycle in assessment.history]
@@ -143,7 +163,7 @@ def on_closed(assessment: Assessment, profile: str, *, key: str = "shown", today
         )
     closed, before = past[-1], past[-2]
     try:
-        points, other = (choice_points(q, profile, key=key, today=today) for q in (closed, before))
+        points, other = (_numbered(q, profile, assessment.cycle.scheme.start) for q in (closed, before))
         simulation, chosen, checked, cost = closed.weights[profile], [], [], []
         for aim in ("discriminating", "reliable"):
             error = error_variance(closed, profile) if aim == "reliable" else None

@@ -1,5 +1,6 @@
 """Choosing weights for the next plan: optima known in closed form, what near-optimal means, and what is refused."""
 
+import shutil
 from datetime import date
 from itertools import combinations
 from pathlib import Path
@@ -196,22 +197,69 @@ def test_the_next_quarter_follows():
     assert (scheme.cycle, scheme.start, scheme.end) == ("2026Q1", date(2026, 1, 1), date(2026, 3, 31))
 
 
-def test_a_plan_under_which_people_are_rated_is_not_written(closed, tmp_path):
-    space = closed.cycle.scheme.weight_space("regional_manager")
-    wanted = space.centre
-    diff = write_plan("data/2026Q2/scheme.yaml", tmp_path, "regional_manager", wanted, "the mean of all permitted")
-    assert "+cycle: {id: 2026Q3" in diff and "# the mean of all permitted" in (tmp_path / "scheme.yaml").read_text(
-        "utf-8"
-    )
-    (tmp_path / "ratings.csv").write_text("rater_id\n")
+@pytest.fixture()
+def alone(tmp_path):
+    """The closed quarter of the sample with no later one beside it."""
+    shutil.copytree("data/2026Q1", tmp_path / "quarters" / "2026Q1")  # year-to-date figures are differenced against it
+    return shutil.copytree("data/2026Q2", tmp_path / "quarters" / "2026Q2")
+
+
+def test_a_plan_under_which_people_are_rated_is_not_written(closed, alone, tmp_path):
+    scheme, post, later = alone / "scheme.yaml", "regional_manager", date(2026, 7, 1)
+    wanted = closed.cycle.scheme.weight_space(post).centre
+    place = tmp_path / "plan"
+    diff = write_plan(scheme, place, post, wanted, "the mean of all permitted", today=later)
+    assert "+cycle: {id: 2026Q3" in diff
+    assert "# the mean of all permitted" in (place / "scheme.yaml").read_text("utf-8")
+    (place / "ratings.csv").write_text("rater_id\n")
     with pytest.raises(SchemeError, match=r"is frozen: ratings\.csv is there already"):
-        write_plan("data/2026Q2/scheme.yaml", tmp_path, "regional_manager", wanted, "late")
+        write_plan(scheme, place, post, wanted, "late", today=later)
     with pytest.raises(SchemeError, match="has begun"):
-        write_plan("data/2026Q2/scheme.yaml", "data/2026Q2", "regional_manager", wanted, "now")
+        write_plan(scheme, alone, post, wanted, "now", today=later)
     with pytest.raises(SchemeError, match="Say why"):
-        write_plan("data/2026Q2/scheme.yaml", tmp_path / "next", "regional_manager", wanted, "  ")
+        write_plan(scheme, tmp_path / "next", post, wanted, "  ", today=later)
     with pytest.raises(SchemeError, match="not permitted"):
-        write_plan("data/2026Q2/scheme.yaml", tmp_path / "next", "regional_manager", wanted * 0.9, "because")
+        write_plan(scheme, tmp_path / "next", post, wanted * 0.9, "because", today=later)
+    # The next quarter stands beside this one and people are rated in it, wherever the plan is to be written.
+    begun = alone.parent / "any name"
+    begun.mkdir()
+    shutil.copy("data/2026Q3/scheme.yaml", begun)
+    write_plan(scheme, tmp_path / "next", post, wanted, "nobody is rated yet", today=later)
+    (begun / "ratings.csv").write_text("rater_id\n")
+    with pytest.raises(SchemeError, match="plan of 2026Q3 is frozen"):
+        write_plan(scheme, tmp_path / "another", post, wanted, "late", today=later)
+    assert not (tmp_path / "another").exists()
+
+
+def test_weights_of_an_open_quarter_are_not_written(closed, alone, tmp_path):
+    post = "regional_manager"
+    wanted = closed.cycle.scheme.weight_space(post).centre
+    with pytest.raises(SchemeError, match="2026Q2 runs until 2026-06-30"):
+        write_plan(alone / "scheme.yaml", tmp_path / "plan", post, wanted, "early", today=date(2026, 6, 30))
+    with pytest.raises(SchemeError, match="2026Q3 waits for results of"):
+        write_plan("data/2026Q3/scheme.yaml", tmp_path / "plan", post, wanted, "tuned", today=date(2027, 1, 1))
+    assert not (tmp_path / "plan").exists()
+
+
+def test_one_profile_after_another_gathers_in_one_plan(closed, alone, tmp_path):
+    scheme, place, later = alone / "scheme.yaml", tmp_path / "plan", date(2026, 7, 1)
+    posts = ("regional_manager", "key_account_manager")
+    first, second = (closed.cycle.scheme.weight_space(post).sample(2, seed=5) for post in posts)
+    write_plan(scheme, place, posts[0], first.iloc[0], "reason of the first", today=later)
+    diff = write_plan(scheme, place, posts[1], second.iloc[0], "reason of the second", today=later)
+    assert "2026Q3" not in diff and "+    # reason of the second" in diff  # against the plan, not the old scheme
+    again = write_plan(scheme, place, posts[0], first.iloc[1], "second thoughts", today=later)
+    assert "-    # reason of the first" in again and "+    # second thoughts" in again
+    text = (place / "scheme.yaml").read_text(encoding="utf-8")
+    assert "reason of the second" in text and "reason of the first" not in text
+    written, _ = read_scheme(text)
+    for post, wanted in zip(posts, (first.iloc[1], second.iloc[0]), strict=True):
+        assert (written.weights(post).set_index("kpi")["weight"] - wanted).abs().max() < 0.2
+    # A scheme of another quarter is not taken for a plan of this one.
+    shutil.copy("data/2026Q1/scheme.yaml", place / "scheme.yaml")
+    with pytest.raises(SchemeError, match="is no plan of the quarter after 2026Q2"):
+        write_plan(scheme, place, posts[0], first.iloc[0], "why", today=later)
+    assert "+cycle: {id: 2026Q3" in write_plan(scheme, place, posts[0], first.iloc[0], "why", today=later, force=True)
 
 
 def test_weights_are_chosen_on_closed_quarters_alone_under_pseudonyms(closed):
@@ -247,3 +295,18 @@ def test_all_pairs_of_a_long_order_are_not_asked():
     points = random_points(space, 60)
     choice = choose_weights(points, space, order=list(points.index))
     assert len(choice.statements) == 59 and len(list(combinations(range(60), 2))) == 1770
+
+
+def test_a_page_on_closed_quarters_asks_no_clock_and_names_nobody(monkeypatch):
+    class Clock(date):
+        @classmethod
+        def today(cls):
+            raise AssertionError("the clock was asked")
+
+    monkeypatch.setattr(planning, "date", Clock)
+    running = pm.assess("data/2026Q3", seed=1)
+    found = planning.on_closed(running, "key_account_manager")
+    assert (found.chosen_on, found.checked_on, found.reason) == ("2026Q2", "2026Q1", "")
+    people = set(running.cycle.employees["employee_id"])
+    for table in (found.weights, found.check, found.cost):
+        assert not people & set(table.astype(str).to_numpy().ravel())

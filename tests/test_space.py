@@ -1,7 +1,7 @@
 """The permitted weights: exact moments, exact draws, and what the ranges do not say by themselves."""
 
 from fractions import Fraction
-from itertools import product
+from itertools import pairwise, product
 from math import factorial, prod
 
 import numpy as np
@@ -299,7 +299,7 @@ def test_blocks_of_a_stream_stay_small_and_join_to_one_sequence():
 def test_draws_under_an_order_have_the_exact_moments_and_none_is_rejected():
     # A chain of seven like weights: by symmetry the order leaves 1 choice in 7! = 5,040.
     names = [f"k{i}" for i in range(7)]
-    space = WeightSpace({n: (0, 40) for n in names}, order=list(zip(names, names[1:], strict=False)))
+    space = WeightSpace({n: (0, 40) for n in names}, order=pairwise(names))
     assert space.acceptance == pytest.approx(1 / 5040, rel=1e-6)
     assert len(next(space.stream(1, 512))) == 512
     draws = space.sample(4096, seed=3)
