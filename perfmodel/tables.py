@@ -190,7 +190,11 @@ OUTPUTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "rater_id attribute group",
             "reference n_group n_reference difference se shrunk p q reason",
         ),
-        ("weight_grades", "profile employee_id", "grade w_* w_stay rank_best rank_worst rank_exact driver"),
+        (
+            "weight_grades",
+            "profile employee_id",
+            "grade w_* w_stay rank_best rank_worst rank_exact driver rank_best_bound rank_worst_bound",
+        ),
         ("weight_rank_bands", "profile employee_id band", "w_share"),
         (
             "weight_importance",

@@ -2,6 +2,7 @@
 
 import tracemalloc
 from fractions import Fraction
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -431,6 +432,75 @@ def test_best_and_worst_ranks_are_those_of_every_cell_of_weights():
         assert (sim.best_rank.to_numpy() <= met.min(axis=0)).all()
         assert (sim.worst_rank.to_numpy() >= met.max(axis=0)).all()
         assert (sim.best_rank.to_numpy() == met.min(axis=0)).mean() >= 0.8
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_ranks_found_by_halving_cells_are_those_of_every_meeting_point(seed):
+    # The best and the worst rank are reached where as many planes of level scores (or faces of the set) meet as there
+    # are dimensions; for the worst, which ties do not spoil, a hair to the side of such a point. All of them are
+    # listed here: with 7 employees and 3 or 4 weights that can be done. Rounded points make many planes meet.
+    names = "abcd"[: 3 + seed % 2]
+    space = WeightSpace({n: (5, 60) for n in names})
+    points = random_points(space, 7, seed).round(-1 if seed % 4 > 1 else 3)
+    sim = simulate_weights(points, space, grades=GRADES)
+    corners, d = space.vertices().to_numpy(), len(names)
+    rows = np.concatenate([np.eye(d), np.eye(d)])
+    ends = np.array([5.0] * d + [60.0] * d)
+    for i in range(7):
+        lead = np.delete(points.to_numpy() - points.to_numpy()[i], i, axis=0) / 100
+        met = [corners]
+        for shift in (0.0, 1e-7):
+            planes, level = np.concatenate([lead, rows]), np.concatenate([np.full(6, shift), ends])
+            for some in combinations(range(len(planes)), d - 1):
+                system = np.concatenate([planes[list(some)], np.ones((1, d))])
+                if abs(np.linalg.det(system)) > 1e-9:
+                    met.append(np.linalg.solve(system, np.r_[level[list(some)], 100.0])[None])
+        met = np.concatenate(met)
+        met = met[((met >= 5 - 1e-9) & (met <= 60 + 1e-9)).all(axis=1)]
+        ahead = (met @ lead.T > 1e-9).sum(axis=1)
+        who = points.index[i]
+        assert (sim.best_rank[who], sim.worst_rank[who]) == (1 + ahead.min(), 1 + ahead.max()), who
+    assert sim.rank_exact.all()
+
+
+def test_ranks_of_many_under_category_weights_are_exact():
+    space = WeightSpace(FOUR)
+    sim = simulate_weights(random_points(space, 200), space, grades=GRADES, half_width=0.05)
+    assert sim.rank_exact.all()
+    scores = sim.panel.scores(space.sample(1 << 14, seed=9).to_numpy())
+    place = ranks(scores)
+    assert (sim.best_rank <= place.min(axis=0)).all() and (sim.worst_rank >= place.max(axis=0)).all()
+    told = sim.weight_grades("x")
+    assert (told.rank_best == told.rank_best_bound).all() and told.rank_exact.all()
+
+
+def test_what_is_not_proved_is_marked_and_lies_between_found_and_bound():
+    space = WeightSpace.tree(TREE)
+    points = random_points(space, 60)
+    usual = simulate_weights(points, space, grades=GRADES, half_width=0.05)
+    none = simulate_weights(points, space, grades=GRADES, half_width=0.05, rank_effort=0).rank_limits
+    more = usual.prove_ranks(seconds=8.0)
+    assert none.exact.sum() <= usual.rank_limits.exact.sum() <= more.exact.sum()
+    for table in (none, more):  # every table brackets what the other has found
+        assert (table.best_bound <= more.best).all() and (table.worst_bound >= more.worst).all()
+        assert (table.exact == ((table.best == table.best_bound) & (table.worst == table.worst_bound))).all()
+    told = usual.weight_grades("x").set_index("employee_id")
+    assert (told.rank_best_bound <= told.rank_best).all() and (told.rank_worst_bound >= told.rank_worst).all()
+    assert not told.rank_exact.all()
+
+
+def test_ranks_no_draw_was_kept_for_are_those_at_the_baseline():
+    # 2,100 employees are too many pairs for a tree, and without bands no draw is ranked: what is told as reached must
+    # be reached, and bounds still come from lowest and highest scores.
+    space = WeightSpace.tree(TREE)
+    points = random_points(space, 2100)
+    points.loc["e00"], points.loc["e01"] = 150.0, 0.0
+    sim = simulate_weights(points, space, grades=GRADES, bands=(), half_width=0.1)
+    limits, place = sim.rank_limits, ranks(sim.score.to_numpy()[None])[0]
+    assert (limits.best <= place).all() and (limits.worst >= place).all()
+    assert limits.loc["e00", ["best", "best_bound", "worst", "worst_bound"]].tolist() == [1, 1, 1, 1]
+    assert limits.loc["e01", ["best_bound", "worst_bound"]].tolist() == [2100, 2100]
+    assert (limits.best_bound <= limits.best).all() and (limits.worst <= limits.worst_bound).all()
 
 
 def test_claims_of_never_and_always_hold_at_every_corner():

@@ -12,16 +12,14 @@ from ..space import WeightSpace
 from ..tables import conform
 from . import exact
 from .importance import importance
-from .panel import LAST_BIT, Ladder, Panel
-from .ranks import rank_limits
+from .panel import LAST_BIT, Ladder, Panel, ranks
+from .ranks import Budget, rank_limits, score_limits
 from .sensitivity import first_order
 from .tally import Precision, Tally, first_draws, streams
 from .turn import turning_weights
 
 RANK_BANDS = (0.10, 0.25, 0.50, 0.75, 0.90, 1.0)  # upper ends, as shares of the employees ranked
 MOST_DRAWS = 65_536
-LIMIT_WORK = 4_000_000  # pairs of employees compared for the best and worst rank
-PROOF_EFFORT = 600  # employees compared in the mixed-integer programmes that prove ranks
 DRIVEN = 512  # employees whose drivers are found at a time
 
 
@@ -49,6 +47,7 @@ class WeightSimulation:
     panel: Panel
     ladder: Ladder
     points_cap: pd.Series
+    rank_effort: float = 1.0
 
     def __repr__(self) -> str:
         sure = int((self.stay > 1 - 1e-12).sum())
@@ -176,10 +175,7 @@ class WeightSimulation:
     @cached_property
     def score_limits(self) -> pd.DataFrame:
         """Scores no permitted weights pass: low, high, and whether both are reached (no KPI is missing)."""
-        ends = {}
-        for name, sign, end in (("low", -1.0, np.nanmin), ("high", 1.0, np.nanmax)):
-            points = self.panel.bounded(end)
-            ends[name] = (self.space.largest(sign * points) * points).sum(axis=1) / 100 + self.panel.offset
+        ends = dict(zip(("low", "high"), score_limits(self.panel, self.space), strict=True))
         table = pd.DataFrame(ends | {"exact": ~np.isnan(self.panel.points).any(axis=1)}, self._who)
         return table.reindex(self.score.index)
 
@@ -197,11 +193,18 @@ class WeightSimulation:
         """Best and worst rank any permitted weights can give: best, best_bound, worst, worst_bound, exact.
 
         ``best`` and ``worst`` are reached by some permitted weights; the bounds cannot be passed. Where they
-        meet, the ranks are exact.
+        meet, the ranks are exact. As far as ``rank_effort`` goes, so that the same input gives the same table; see
+        :meth:`prove_ranks` for a limit of time.
         """
+        return self._limits(Budget(self.rank_effort))
+
+    def prove_ranks(self, seconds: float) -> pd.DataFrame:
+        """``rank_limits`` with as many ranks proved as ``seconds`` allow; one programme may pass them by a moment."""
+        return self._limits(Budget(seconds=seconds))
+
+    def _limits(self, budget: Budget) -> pd.DataFrame:
         found = self.found_ranks.reindex(self._who)
-        table = rank_limits(self.panel, self.space, found, most=LIMIT_WORK, effort=PROOF_EFFORT)
-        return table.reindex(self.score.index)
+        return rank_limits(self.panel, self.space, found, budget).reindex(self.score.index)
 
     @property
     def best_rank(self) -> pd.Series:
@@ -272,6 +275,8 @@ class WeightSimulation:
             rank_worst=limits["worst"],
             rank_exact=limits["exact"],
             driver=self.driver,
+            rank_best_bound=limits["best_bound"],
+            rank_worst_bound=limits["worst_bound"],
         )
         return conform(table.loc[self._who], "weight_grades", tuple(self.grade_shares.columns))
 
@@ -317,6 +322,7 @@ def simulate_weights(
     points_cap: Mapping[str, float] | None = None,
     bands: tuple[float, ...] = RANK_BANDS,
     most_draws: int = MOST_DRAWS,
+    rank_effort: float = 1.0,
 ) -> WeightSimulation:
     """Grades and ranks of employees under every permitted choice of weights.
 
@@ -343,6 +349,8 @@ def simulate_weights(
     bands : tuple
         Upper ends of the rank bands, as shares of the employees ranked; the last is 1. Empty: no ranks at all,
         which is several times as fast for a large company.
+    rank_effort : float
+        How hard best and worst ranks are proved, in multiples of the usual work; 0 leaves what was found and bounds.
 
     Raises
     ------
@@ -369,6 +377,8 @@ def simulate_weights(
     place = ladder.place(now)
     edges = _rank_edges(bands, int(ranked.sum())) if bands else {}
     tally = Tally(panel, ladder, space, list(edges.values()))
+    if len(now):
+        tally.best = tally.worst = ranks(now[None])[0].astype(np.int64)  # where no draw is ranked: at the baseline
     precision = tally.run(seed, half_width, most_draws)
     within = tally.band_shares
     if edges:
@@ -395,6 +405,7 @@ def simulate_weights(
         panel=panel,
         ladder=ladder,
         points_cap=pd.Series(points_cap or {}, dtype=float).reindex(space.names),
+        rank_effort=rank_effort,
     )
 
 
