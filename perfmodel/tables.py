@@ -193,9 +193,10 @@ OUTPUTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (
             "weight_grades",
             "profile employee_id",
-            "grade w_* w_stay rank_best rank_worst rank_exact driver rank_best_bound rank_worst_bound",
+            "grade w_* w_stay rank_best rank_worst rank_exact driver rank_best_bound rank_worst_bound "
+            "score_mean score_sd score_min score_max score_exact driver_direction law",
         ),
-        ("weight_rank_bands", "profile employee_id band", "w_share"),
+        ("weight_rank_bands", "profile employee_id band", "w_share law"),
         (
             "weight_importance",
             "profile kpi",

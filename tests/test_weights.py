@@ -234,6 +234,50 @@ def test_score_limits_are_reached_at_corners_and_never_passed():
         assert scores.min(axis=0)[whole] == pytest.approx(limits["low"][whole].to_numpy(), abs=1e-6)
 
 
+def test_moments_and_limits_of_scores_with_a_missing_kpi():
+    # A tree: the value of a category is a ratio of weights where a KPI is missing, largest at a corner of its set
+    # (a ratio of linear functions has no maximum inside), so limits are those of the corners. Moments come from the
+    # draws; where the shares inside are fixed they are exact again.
+    space = WeightSpace.tree(TREE)
+    sim = simulate_weights(random_points(space, missing=0.2), space, grades=GRADES)
+    who = sim.reason.index[sim.reason == ""]
+    corners = sim.panel.scores(space.vertices().to_numpy())
+    limits = sim.score_limits.loc[who]
+    assert limits.exact.all()
+    assert limits.low.to_numpy() == pytest.approx(corners.min(axis=0), abs=1e-6)
+    assert limits.high.to_numpy() == pytest.approx(corners.max(axis=0), abs=1e-6)
+    scores = sim.panel.scores(space.sample(1 << 14, seed=5).to_numpy())
+    found = sim.moments.loc[who]
+    lacking = np.isnan(sim.panel.points)[:, :3].sum(axis=1) == 1  # two of three left in sales share what varies
+    assert (found.exact.to_numpy(bool) == ~lacking).all() and lacking.any()
+    n = min(sim.precision.draws, 1 << 14)
+    assert (np.abs(scores.mean(axis=0) - found["mean"]) <= 4 * found["sd"] * np.sqrt(2 / n)).all()  # 4 SE
+    assert found["sd"].to_numpy() == pytest.approx(scores.std(axis=0), rel=0.05)
+    told = sim.weight_grades("x").set_index("employee_id")
+    assert told[["score_mean", "score_sd", "score_min", "score_max"]].notna().all(axis=None)
+    assert (told.score_exact == ~lacking).all() and set(told.law) == {"hierarchical"}
+    fixed = WeightSpace.tree({"a": ((40, 60), {"x": (30, 30), "y": (70, 70)}), "b": ((40, 60), {"z": (100, 100)})})
+    some = simulate_weights(table([[90, np.nan, 70]], fixed.names), fixed, grades=GRADES)
+    # 70 + 20 w_a / 100, w_a uniform on 40..60: mean 80, SD 20 / sqrt(12) * .2
+    assert some.moments.loc["e00"].tolist() == [pytest.approx(80), pytest.approx(4 / np.sqrt(12)), True]
+
+
+def test_grade_shares_by_formula_where_only_shares_inside_fixed_categories_vary():
+    # x on 30..70 %: score 70 + 20 x / 100 >= 80 <=> x >= 50: half. With b of two weights as well, both halves vary
+    # independently: score = (70 + 20 x + 70 + 20 z) / 2 >= 80 <=> x + z >= 1, half again by symmetry.
+    one = WeightSpace.tree({"a": ((100, 100), {"x": (30, 70), "y": (30, 70)})})
+    sim = simulate_weights(table([[90, 70]], "xy"), one, grades={"A": 80, "B": 0})
+    assert sim.exact_grade_shares.loc["e00", "A"] == pytest.approx(0.5) and sim.exact_reason == ""
+    inner = {"a": ((50, 50), {"x": (30, 70), "y": (30, 70)}), "b": ((50, 50), {"z": (30, 70), "v": (30, 70)})}
+    for law in ("hierarchical", "flat"):
+        two = WeightSpace.tree(inner, law=law)
+        sim = simulate_weights(
+            table([[90, 70, 90, 70], [90, 70, 90, np.nan]], two.names), two, grades={"A": 80, "B": 0}
+        )
+        assert sim.exact_grade_shares.loc["e00", "A"] == pytest.approx(0.5)
+        assert sim.exact_grade_shares.loc["e01", "A"] == 1  # z alone stands for b: (70 + 20 x + 90) / 2 >= 80
+
+
 def test_summary_lists_the_unsettled_the_least_settled_first():
     space = WeightSpace.tree(TREE)
     sim = simulate_weights(random_points(space), space, grades=GRADES)
@@ -411,11 +455,15 @@ def test_without_a_formula_there_is_a_reason():
     wide = WeightSpace({f"k{i}": (5, 20) for i in range(9)})
     many = simulate_weights(random_points(wide), wide, grades=GRADES)
     assert many.exact_grade_shares is None and "9 weights may vary" in many.exact_reason
-    # One level, siblings share: for who lacks one the score is a ratio of weights, and only theirs is empty.
-    space = WeightSpace({"a": (20, 40), "b": (20, 40), "c": (20, 60)})
-    points = table([[80, np.nan, 60], [80, 70, 60]], "abc")
-    sim = simulate_weights(points, space, grades=GRADES, categories={"a": "x", "b": "x", "c": "y"})
-    assert sim.exact_grade_shares.loc["e00"].isna().all() and sim.exact_grade_shares.loc["e01"].notna().all()
+    # One level, siblings share: for who lacks one of three the score is a ratio of weights, and only theirs is empty;
+    # who has one alone has a linear score, 80 (w_a + w_b + w_d) + 60 w_c.
+    space = WeightSpace({"a": (10, 30), "b": (10, 30), "c": (20, 60), "d": (10, 30)})
+    points = table([[80, np.nan, 60, 70], [80, 70, 60, 70], [80, np.nan, 60, np.nan]], "abcd")
+    of = {"a": "x", "b": "x", "c": "y", "d": "x"}
+    sim = simulate_weights(points, space, grades=GRADES, categories=of)
+    empty = sim.exact_grade_shares.isna().any(axis=1)
+    assert empty.tolist() == [True, False, False]
+    assert (sim.exact_grade_shares - sim.grade_shares).loc["e02"].abs().max() < 0.01
 
 
 def test_best_and_worst_ranks_are_those_of_every_cell_of_weights():

@@ -122,7 +122,8 @@ class WeightSpace:
         return {c: _box(self.within.get(c, {c: (100.0, 100.0)}), self.order) for c in self.ranges}
 
     @cached_property
-    def _slices(self) -> dict[str, slice]:
+    def parts(self) -> dict[str, slice]:
+        """Where the weights of each category stand among ``names``."""
         ends = np.cumsum([0] + [len(self.inner[c].lower) for c in self.ranges])
         return {c: slice(a, b) for c, a, b in zip(self.ranges, ends[:-1], ends[1:], strict=True)}
 
@@ -171,7 +172,7 @@ class WeightSpace:
         outer = self.outer.place(u[:, :cut])
         leaves = np.empty((len(u), len(self.names)))
         for i, (category, box) in enumerate(self.inner.items()):
-            leaves[:, self._slices[category]] = outer[:, [i]] / 100 * box.place(u[:, cut : cut + box.dimension])
+            leaves[:, self.parts[category]] = outer[:, [i]] / 100 * box.place(u[:, cut : cut + box.dimension])
             cut += box.dimension
         return leaves
 
@@ -211,7 +212,7 @@ class WeightSpace:
 
     def category_weights(self, leaves: np.ndarray) -> np.ndarray:
         """Category weights (n, categories) of weights (n, names)."""
-        return np.stack([leaves[:, part].sum(axis=1) for part in self._slices.values()], axis=1)
+        return np.stack([leaves[:, part].sum(axis=1) for part in self.parts.values()], axis=1)
 
     def nodes(self, leaves: np.ndarray) -> tuple[list[str], np.ndarray]:
         """What is chosen, level by level: names, and columns for weights (n, names) in percent of the whole.
@@ -222,7 +223,7 @@ class WeightSpace:
         if not self.within:
             return self.names, leaves
         outer, columns = self.category_weights(leaves), {}
-        for i, (category, part) in enumerate(self._slices.items()):
+        for i, (category, part) in enumerate(self.parts.items()):
             columns[category] = outer[:, i]
             there = outer[:, [i]] > EDGE
             share = np.where(
@@ -272,7 +273,7 @@ class WeightSpace:
         leaves = table[self.names].to_numpy(float)
         outer = self.category_weights(leaves)
         inside = _within(outer, self.outer, tolerance) & (np.abs(outer.sum(axis=1) - 100) <= tolerance)
-        for i, (category, part) in enumerate(self._slices.items()):
+        for i, (category, part) in enumerate(self.parts.items()):
             box, whole = self.inner[category], outer[:, [i]] / 100
             inside &= (leaves[:, part] >= whole * box.lower - tolerance).all(axis=1)
             inside &= (leaves[:, part] <= whole * box.upper + tolerance).all(axis=1)
@@ -312,14 +313,14 @@ class WeightSpace:
         """Weights inside each category, percent of the category, of one choice (names) and its categories."""
         return {
             c: 100 * leaves[part] / outer[i] if outer[i] > EDGE else self.inner[c].moments()[0]
-            for i, (c, part) in enumerate(self._slices.items())
+            for i, (c, part) in enumerate(self.parts.items())
         }
 
     def largest(self, values: np.ndarray) -> np.ndarray:
         """Weights (..., names) that make sum of w * values largest over the whole space."""
         values = np.asarray(values, float)
-        parts = {c: self.inner[c].largest(values[..., part]) / 100 for c, part in self._slices.items()}
-        best = np.stack([(parts[c] * values[..., part]).sum(axis=-1) for c, part in self._slices.items()], axis=-1)
+        parts = {c: self.inner[c].largest(values[..., part]) / 100 for c, part in self.parts.items()}
+        best = np.stack([(parts[c] * values[..., part]).sum(axis=-1) for c, part in self.parts.items()], axis=-1)
         outer = self.outer.largest(best)
         return np.concatenate([outer[..., [i]] * parts[c] for i, c in enumerate(parts)], axis=-1)
 
@@ -327,7 +328,7 @@ class WeightSpace:
         """(A, b): weights w (percent of the whole, adding up to 100) are permitted just when A w <= b."""
         place = {n: i for i, n in enumerate(self.names)}
         eye = np.eye(len(place))
-        whole = {c: eye[part].sum(axis=0) for c, part in self._slices.items()}
+        whole = {c: eye[part].sum(axis=0) for c, part in self.parts.items()}
         rows, ends = [], []
         for c, (least, most) in self.ranges.items():
             rows += [-whole[c], whole[c]]

@@ -15,6 +15,7 @@ from ..space import WeightSpace
 from ..space.polytope import Polytope
 from . import exact
 from .cells import fewest_positive
+from .limits import score_limits
 from .panel import LAST_BIT, Panel, ranks
 
 PULLS = 8  # nearest rivals whose favourite corners are tried for each employee
@@ -90,19 +91,10 @@ def rank_limits(panel: Panel, space: WeightSpace, found: pd.DataFrame, budget: B
         sides = (_Side(1.0, best, best_bound, above), _Side(-1.0, worst, worst_bound, above.T))
         _prove(panel, space, sides, above | above.T, budget)
     elif n:
-        best_bound, worst_bound = _by_limits(*score_limits(panel, space))
+        best_bound, worst_bound = _by_limits(*score_limits(panel, space)[:2])
     proved = (best == best_bound) & (worst == worst_bound)
     columns = {"best": best, "best_bound": best_bound, "worst": worst, "worst_bound": worst_bound, "exact": proved}
     return pd.DataFrame(columns, index=found.index)
-
-
-def score_limits(panel: Panel, space: WeightSpace) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest score that no permitted weights pass."""
-    ends = []
-    for sign, end in ((-1.0, np.nanmin), (1.0, np.nanmax)):
-        points = panel.bounded(end)
-        ends.append((space.largest(sign * points) * points).sum(axis=1) / 100 + panel.offset)
-    return ends[0], ends[1]
 
 
 def _at_corners(scores: np.ndarray, best: np.ndarray, worst: np.ndarray) -> None:

@@ -12,10 +12,11 @@ from ..space import WeightSpace
 from ..tables import conform
 from . import exact
 from .importance import importance
+from .limits import score_limits
 from .panel import LAST_BIT, Ladder, Panel, ranks
-from .ranks import Budget, rank_limits, score_limits
+from .ranks import Budget, rank_limits
 from .sensitivity import first_order
-from .tally import Precision, Tally, first_draws, streams
+from .tally import CELLS, Precision, Tally, first_draws, streams
 from .turn import turning_weights
 
 RANK_BANDS = (0.10, 0.25, 0.50, 0.75, 0.90, 1.0)  # upper ends, as shares of the employees ranked
@@ -71,7 +72,8 @@ class WeightSimulation:
     def exact_grade_shares(self) -> pd.DataFrame | None:
         """``grade_shares`` by formula, without draws; None where there is no formula, see ``exact_reason``.
 
-        There is one where only weights of one level vary, at most seven: the law of a score is then a B-spline.
+        There is one where only weights of one level vary, at most seven (category weights, or shares inside fixed
+        categories): the law of a score is then a B-spline.
         Empty rows: employees without a result, or with a missing KPI whose weight is shared among weights that vary.
         """
         polytope, _ = self._law
@@ -90,7 +92,7 @@ class WeightSimulation:
         """What can be said of each grade for certain: employees x grades, ``always``, ``never`` or ``some``.
 
         From the lowest and highest score that permitted weights can give (linear programmes in closed form). A claim
-        of never or always holds even where a KPI is missing; ``some`` then means not excluded.
+        of never or always holds in any case; ``some`` means not excluded where ``score_limits`` are not exact.
         """
         limits = self.score_limits.loc[self._who]
         low, high = (self.ladder.place(limits[c].to_numpy()) for c in ("low", "high"))
@@ -164,20 +166,44 @@ class WeightSimulation:
 
     @cached_property
     def moments(self) -> pd.DataFrame:
-        """Mean and SD of each score over the permitted weights, exact; empty where a KPI is missing."""
+        """Mean and SD of each score over the permitted weights: mean, sd, exact.
+
+        Exact where the score is linear in what is drawn; else, where a missing KPI is shared among weights that vary,
+        from all draws of the simulation.
+        """
         mean, covariance = self.space.moments()
-        points = self.panel.points
+        points = self.panel.complete(mean.to_numpy())
         average = points @ mean.to_numpy() / 100 + self.panel.offset
         variance = np.einsum("ej,jk,ek->e", points, covariance.to_numpy() / 1e4, points)
-        table = pd.DataFrame({"mean": average, "sd": np.sqrt(np.maximum(variance, 0.0))}, self._who)
-        return table.reindex(self.score.index)
+        spread = np.sqrt(np.maximum(variance, 0.0))
+        linear = exact.linear(self.panel, self.space)
+        average[~linear], spread[~linear] = self._drawn_moments(self.panel.take(~linear))
+        return pd.DataFrame({"mean": average, "sd": spread, "exact": linear}, self._who).reindex(self.score.index)
+
+    def _drawn_moments(self, panel: Panel) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and SD of scores over the draws of the simulation, block by block."""
+        n = len(panel.points)
+        total, squares, draws = np.zeros(n), np.zeros(n), 0
+        base = panel.scores(self.baseline.to_numpy()[None])[0]  # measured from here, so that no digits cancel
+        rows = max(CELLS // max(n, 1), 1)
+        for stream in streams(self.space, self.seed) if n else ():
+            have = 0
+            while have < self.precision.draws // self.precision.scramblings:
+                weights = next(stream)
+                for start in range(0, len(weights), rows):
+                    off = panel.scores(weights[start : start + rows]) - base
+                    total += off.sum(axis=0)
+                    squares += (off**2).sum(axis=0)
+                have += len(weights)
+            draws += have
+        average = total / max(draws, 1)
+        return base + average, np.sqrt(np.maximum(squares / max(draws, 1) - average**2, 0.0))
 
     @cached_property
     def score_limits(self) -> pd.DataFrame:
-        """Scores no permitted weights pass: low, high, and whether both are reached (no KPI is missing)."""
-        ends = dict(zip(("low", "high"), score_limits(self.panel, self.space), strict=True))
-        table = pd.DataFrame(ends | {"exact": ~np.isnan(self.panel.points).any(axis=1)}, self._who)
-        return table.reindex(self.score.index)
+        """Scores no permitted weights pass: low, high, and whether both are reached: see ``weights.limits``."""
+        low, high, reached = score_limits(self.panel, self.space)
+        return pd.DataFrame({"low": low, "high": high, "exact": reached}, self._who).reindex(self.score.index)
 
     def summary(self) -> pd.DataFrame:
         """Employees whose grade rests on the choice of weights, the least settled first."""
@@ -277,13 +303,22 @@ class WeightSimulation:
             driver=self.driver,
             rank_best_bound=limits["best_bound"],
             rank_worst_bound=limits["worst_bound"],
+            score_mean=self.moments["mean"],
+            score_sd=self.moments["sd"],
+            score_min=self.score_limits["low"],
+            score_max=self.score_limits["high"],
+            score_exact=self.moments["exact"].eq(True) & self.score_limits["exact"].eq(True),
+            driver_direction=self.drivers["direction"],
+            law=self.space.law,
         )
         return conform(table.loc[self._who], "weight_grades", tuple(self.grade_shares.columns))
 
     def weight_rank_bands(self, profile: str = "") -> pd.DataFrame:
         """The contract's table ``weight_rank_bands``; employees without a result are left out."""
         table = self.rank_bands()
-        return conform(table[table["employee_id"].isin(self._who)].assign(profile=profile), "weight_rank_bands")
+        return conform(
+            table[table["employee_id"].isin(self._who)].assign(profile=profile, law=self.space.law), "weight_rank_bands"
+        )
 
     def weight_importance(self, profile: str = "") -> pd.DataFrame:
         """The contract's table ``weight_importance``."""
