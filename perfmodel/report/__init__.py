@@ -20,6 +20,7 @@ From an assessment (``assessment`` is what ``perfmodel.assess`` returns):
 - ``workbook(assessment, path, *, manifest=None, lang="en")``: pack.xlsx.
 - ``export_html(notebook, html, *, title="", lang="en", simulated=None)``: an executed notebook as one offline page.
 - ``feedback_sheets(assessment)`` -> {file name: HTML}: a private page for each rater.
+- ``fairness_page(assessment, table=None)`` -> str: outcomes by group, for HR and legal alone.
 - ``banner(assessment)`` -> Banner: cycle, status, "Simulated data", the counts; the first output of a notebook.
 
 Answers for notebooks (``answers``): ``finding(assessment, about, profile="")`` states one finding in a sentence;
@@ -52,6 +53,7 @@ from .answers import (
     weight_choices,
 )
 from .export import export_html
+from .fairness import fairness_page
 from .feedback import feedback_sheets
 from .index import index_page
 from .page import Banner, Callout, Figure, Page, Section, Sentences, Table, banner
@@ -77,6 +79,7 @@ __all__ = [
     "d_study_table",
     "double_rating_table",
     "export_html",
+    "fairness_page",
     "feedback_sheets",
     "finding",
     "findings_table",
