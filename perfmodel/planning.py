@@ -8,11 +8,19 @@ import pandas as pd
 
 from .assessment import Assessment
 from .errors import DataError
+from .fairness import fairness
 from .outcomes import pool
 from .pseudonyms import pseudonym
+from .tables import moves
 from .weights import choose_weights
 
 COSTED = 64  # permitted choices whose cost is looked at
+IN_FORCE, CHOSEN = "in force", "chosen"
+AS_STAGES = ("raw", "proposed")  # what fairness() takes the two for: an earlier stage and a later one
+GAP = (
+    *("attribute", "group", "reference", "outcome", "weights", "n", "rate", "ratio", "ratio_low", "ratio_high"),
+    *("difference", "p_exact", "verdict", "reason"),
+)
 
 
 def refuse_open(assessment: Assessment, today: date) -> None:
@@ -74,6 +82,21 @@ def error_variance(assessment: Assessment, profile: str) -> pd.Series:
     return by_kpi.reindex(names).fillna(0.0).rename("error")
 
 
+def _grades(assessment: Assessment, profile: str, weights: pd.Series) -> pd.Series:
+    """Grades of a profile's people under other weights, index employee_id."""
+    simulation = assessment.weights[profile]
+    w = pd.Series(weights, dtype=float)[simulation.space.names].to_numpy()
+    place = simulation.ladder.place(simulation.panel.scores(w[None])[0])
+    who = simulation.reason.index[simulation.reason == ""]
+    return pd.Series(np.array(simulation.ladder.grades, object)[place], who)
+
+
+def _with(scores: pd.DataFrame, grade: pd.Series) -> pd.Series:
+    """Proposed grades of everybody, those of ``grade`` put in."""
+    new = scores["employee_id"].map(grade)
+    return new.where(new.notna(), scores["grade_proposed"])
+
+
 def consequences(assessment: Assessment, profile: str, weights: pd.Series) -> pd.DataFrame:
     """What weights would have meant in this quarter, told after they are chosen and never an aim.
 
@@ -81,25 +104,41 @@ def consequences(assessment: Assessment, profile: str, weights: pd.Series) -> pd
     the whole company's proposals against the pool (``cost, balance, currency``; empty without a pay table).
     """
     simulation = assessment.weights[profile]
-    base, grades = simulation.baseline, simulation.ladder.grades
-    who = simulation.reason.index[simulation.reason == ""]
-    scores = assessment.scores
+    grades = simulation.ladder.grades
     rows = {}
-    for name, chosen in (("in force", base), ("chosen", weights)):
-        w = pd.Series(chosen, dtype=float)[base.index].to_numpy()
-        place = simulation.ladder.place(simulation.panel.scores(w[None])[0])
-        grade = pd.Series(np.array(grades, object)[place], who)
-        by_id = scores["employee_id"].map(grade)
-        proposed = scores.assign(grade_proposed=by_id.where(by_id.notna(), scores["grade_proposed"]))
+    for name, chosen in ((IN_FORCE, simulation.baseline), (CHOSEN, weights)):
+        grade = _grades(assessment, profile, chosen)
+        proposed = assessment.scores.assign(grade_proposed=_with(assessment.scores, grade))
         money = pool(proposed, assessment.cycle.pay, assessment.cycle.scheme)
         money = money[money["step"] == "proposed"]
         known = money.iloc[0] if len(money) else pd.Series({"cost": np.nan, "balance": np.nan, "currency": ""})
         rows[name] = {
             **grade.value_counts().reindex(list(grades), fill_value=0).to_dict(),
-            "changed": int((grade != simulation.grade[who]).sum()),
+            "changed": int((grade != simulation.grade[grade.index]).sum()),
             **known[["cost", "balance", "currency"]].to_dict(),
         }
     return pd.DataFrame(rows).T.rename_axis("weights")
+
+
+def group_gap(assessment: Assessment, profile: str, weights: pd.Series) -> pd.DataFrame:
+    """Rates of the best and the last grades by protected group, in force and under chosen weights.
+
+    For HR and legal alone (``restricted/``): reported after the choice and never an aim. ``attribute, group,
+    reference, outcome, weights, n, rate, ratio, ratio_low, ratio_high, difference, p_exact, verdict, reason``;
+    ``weights`` is "in force", "chosen", or "in force to chosen" of those whose grade moves up or down. Counts under
+    five are not shown, nor what gives one away inside this table; see :func:`perfmodel.fairness.fairness`. Beside
+    another table of the same people it could give more away, so hand out the one or the other. Empty without groups.
+    """
+    scores = assessment.scores
+    stages = {IN_FORCE: assessment.weights[profile].baseline, CHOSEN: weights}
+    both = {
+        f"grade_{stage}": _with(scores, _grades(assessment, profile, w)).fillna("")
+        for stage, w in zip(AS_STAGES, stages.values(), strict=True)
+    }
+    people = scores[["employee_id", "unit"]].assign(**both)
+    found = fairness(people, assessment.cycle.groups, assessment.cycle.scheme, stages=AS_STAGES)
+    names = dict(zip(AS_STAGES, stages, strict=True)) | {moves(*AS_STAGES): moves(IN_FORCE, CHOSEN)}
+    return found.assign(weights=found["stage"].map(names))[list(GAP)].reset_index(drop=True)
 
 
 def cost_range(assessment: Assessment, profile: str, draws: int = COSTED) -> pd.DataFrame:

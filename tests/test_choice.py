@@ -310,3 +310,28 @@ def test_a_page_on_closed_quarters_asks_no_clock_and_names_nobody(monkeypatch):
     people = set(running.cycle.employees["employee_id"])
     for table in (found.weights, found.check, found.cost):
         assert not people & set(table.astype(str).to_numpy().ravel())
+
+
+def test_rates_by_group_in_force_and_chosen_are_counts_and_small_ones_are_not_told(closed):
+    post = "regional_manager"
+    weights = closed.cycle.scheme.weight_space(post).sample(1, seed=3).iloc[0]
+    table = planning.group_gap(closed, post, weights)
+    assert {"in force", "chosen", "in force to chosen"} == set(table.weights)
+    assert list(table.columns) == list(planning.GAP) and not table.empty
+    scores = closed.scores.set_index("employee_id")
+    grades = {"in force": scores.grade_proposed, "chosen": scores.grade_proposed.copy()}
+    simulation = closed.weights[post]
+    who = simulation.reason.index[simulation.reason == ""]
+    place = simulation.ladder.place(simulation.panel.scores(weights.to_numpy()[None])[0])
+    grades["chosen"][who] = np.array(simulation.ladder.grades, object)[place]
+    groups = closed.cycle.groups
+    told = 0
+    for row in table[table.weights.isin(list(grades)) & (table.rate.notna())].itertuples():
+        of = groups[(groups.attribute == row.attribute) & (groups.value == row.group)].employee_id
+        has = grades[row.weights][grades[row.weights].index.isin(of)]
+        has = has[has.fillna("") != ""]
+        assert row.n == len(has) and row.rate == pytest.approx(has.isin(row.outcome.split("+")).mean())
+        yes = round(row.rate * row.n)
+        assert 5 <= yes <= row.n - 5 or yes in (0, row.n)
+        told += 1
+    assert told > 0 and table.loc[table.rate.isna(), "reason"].str.contains("under 5|not shown").all()
