@@ -15,6 +15,8 @@ from .tables import moves
 from .weights import choose_weights
 
 COSTED = 64  # permitted choices whose cost is looked at
+ERROR_DRAWS = 2_000  # a covariance of them is known to about 3 %
+ERROR_CELLS = 1_000_000  # drawn ratings held at a time: 8 MiB
 IN_FORCE, CHOSEN = "in force", "chosen"
 AS_STAGES = ("raw", "proposed")  # what fairness() takes the two for: an earlier stage and a later one
 GAP = (
@@ -64,22 +66,44 @@ def choice_points(assessment: Assessment, profile: str, *, key: str, today: date
     return points.set_axis(hidden).sort_index()
 
 
-def error_variance(assessment: Assessment, profile: str) -> pd.Series:
-    """Variance of the error of each KPI's points (points squared), 0 for measured ones: for the aim "reliable".
+def error_covariance(assessment: Assessment, profile: str) -> pd.DataFrame:
+    """Covariance of the errors of KPI points within a person (points squared, KPIs x KPIs): for the aim "reliable".
 
-    From the standard errors of adjusted ratings through the rubric's slope; the mean over the profile's people.
+    From the joint draws behind the chances of grades (severity, halo, residual) through the rubric, the mean over the
+    profile's people. A rater's severity and halo touch all that the rater rates of a person, so errors go together,
+    and variances alone would make the score look about twice as sure as it is. Measured KPIs have none.
+    People whose rater's severity is not identified take no part; all 0 where nobody is left.
     """
-    names = assessment.cycle.scheme.weight_space(profile).names
-    rated = assessment.severity.adjusted_ratings.dropna(subset=["se"])
-    rated = rated[rated["employee_id"].isin(assessment.profile_points(profile).index)]
-    rubric, value = assessment.cycle.scheme.rubric_points, rated["rating_adjusted"]
-    slope = (rubric(value + rated["se"]) - rubric(value - rated["se"])) / (2 * rated["se"])
-    variance = ((slope * rated["se"]) ** 2).groupby(rated["kpi"]).mean()
-    # A rated part of a KPI counts by its share; the rating's id is the item's.
-    items = assessment.cycle.scheme.item_table().set_index("item")
-    share = items.loc[variance.index, "share"] / 100
-    by_kpi = (variance * share**2).groupby(items.loc[variance.index, "kpi"]).sum()
-    return by_kpi.reindex(names).fillna(0.0).rename("error")
+    scheme, fit = assessment.cycle.scheme, assessment.severity
+    names = scheme.weight_space(profile).names
+    rows = fit.adjusted_ratings.reset_index(drop=True)
+    who = pd.Index(assessment.profile_points(profile).index)
+    unknown = set(rows.loc[rows["reason"].ne(""), "employee_id"])
+    who = who[~who.isin(unknown)]
+    item = scheme.item_table().set_index("item").reindex(rows["kpi"])
+    card = pd.MultiIndex.from_frame(rows[["employee_id", "scorecard"]])
+    person, kpi = who.get_indexer(rows["employee_id"]), pd.Index(names).get_indexer(item["kpi"])
+    share = item["share"].to_numpy(float) / 100 * assessment.day_shares.reindex(card).to_numpy(float)
+    used = np.flatnonzero((person >= 0) & (kpi >= 0) & (np.nan_to_num(share) > 0))
+    found = np.zeros((len(names), len(names)))
+    if not len(used):
+        return pd.DataFrame(found, names, names)
+    cell, place = np.unique(person[used] * len(names) + kpi[used], return_inverse=True)
+    order = np.argsort(place, kind="stable")
+    used, starts = used[order], np.flatnonzero(np.diff(place[order], prepend=-1))
+    centre = scheme.rubric_points(rows["rating_adjusted"].to_numpy()[used])
+    block = max(1, min(ERROR_DRAWS, ERROR_CELLS // len(rows)))
+    total, count = np.zeros((len(who), len(names))), 0
+    for number in range(-(-ERROR_DRAWS // block)):
+        drawn = fit.rating_draws(block, seed=(assessment.seed, number))[:, used]
+        off = np.zeros((block, len(who) * len(names)))
+        off[:, cell] = np.add.reduceat((scheme.rubric_points(drawn) - centre) * share[used], starts, axis=1)
+        off = off.reshape(block, len(who), len(names))
+        found += np.einsum("dpk,dpl->kl", off, off, optimize=True)
+        total += off.sum(axis=0)
+        count += block
+    mean = total / count
+    return pd.DataFrame((found / count - mean.T @ mean) / len(who), names, names)
 
 
 def _grades(assessment: Assessment, profile: str, weights: pd.Series) -> pd.Series:
@@ -205,7 +229,7 @@ def on_closed(assessment: Assessment, profile: str) -> ClosedChoice:
         points, other = (_numbered(q, profile, assessment.cycle.scheme.start) for q in (closed, before))
         simulation, chosen, checked, cost = closed.weights[profile], [], [], []
         for aim in ("discriminating", "reliable"):
-            error = error_variance(closed, profile) if aim == "reliable" else None
+            error = error_covariance(closed, profile) if aim == "reliable" else None
             choice = choose_weights(points, simulation.space, aim, error=error, seed=assessment.seed)
             chosen.append(choice.near.reset_index().assign(aim=aim))
             checked.append(choice.check(other, simulation.baseline).reset_index().assign(aim=aim))
