@@ -96,9 +96,9 @@ def error_covariance(assessment: Assessment, profile: str) -> pd.DataFrame:
     total, count = np.zeros((len(who), len(names))), 0
     for number in range(-(-ERROR_DRAWS // block)):
         drawn = fit.rating_draws(block, seed=(assessment.seed, number))[:, used]
-        off = np.zeros((block, len(who) * len(names)))
-        off[:, cell] = np.add.reduceat((scheme.rubric_points(drawn) - centre) * share[used], starts, axis=1)
-        off = off.reshape(block, len(who), len(names))
+        off = np.zeros((block, len(who), len(names)))
+        moved = (scheme.rubric_points(drawn) - centre) * share[used]
+        off.reshape(block, -1)[:, cell] = np.add.reduceat(moved, starts, axis=1)
         found += np.einsum("dpk,dpl->kl", off, off, optimize=True)
         total += off.sum(axis=0)
         count += block

@@ -63,7 +63,7 @@ class WeightSpace:
         within = {str(c): {str(n): _pair(n, r) for n, r in inner.items()} for c, inner in self.within.items() if inner}
         object.__setattr__(self, "ranges", MappingProxyType(ranges))
         object.__setattr__(self, "within", MappingProxyType(within))
-        object.__setattr__(self, "order", tuple(_order(pair) for pair in self.order))
+        object.__setattr__(self, "order", tuple(ordered(pair) for pair in self.order))
         if self.law not in LAWS:
             raise SchemeError(f"The law of weights {self.law!r} is unknown; write hierarchical or flat.")
         if unknown := sorted(set(within) - set(ranges)):
@@ -301,7 +301,7 @@ class WeightSpace:
         level = next((c for c, inner in self.within.items() if name in inner), None)
         if level is None and name not in self.ranges:
             raise SchemeError(f"There is no weight {name}; move one of {', '.join([*self.ranges, *self.names])}.")
-        shares = self._shares(now, outer)
+        shares = self.shares(now)
         if level is None:
             outer = self.outer.moved(outer, list(self.ranges).index(name), value)
         else:
@@ -309,8 +309,12 @@ class WeightSpace:
         found = np.concatenate([outer[i] * share / 100 for i, share in enumerate(shares.values())])
         return pd.Series(found, self.names)
 
-    def _shares(self, leaves: np.ndarray, outer: np.ndarray) -> dict[str, np.ndarray]:
-        """Weights inside each category, percent of the category, of one choice (names) and its categories."""
+    def shares(self, leaves: np.ndarray) -> dict[str, np.ndarray]:
+        """Weights inside each category, percent of the category, of one choice (names).
+
+        The mean permitted ones where the category stands at 0 %.
+        """
+        outer = self.category_weights(leaves[None])[0]
         return {
             c: 100 * leaves[part] / outer[i] if outer[i] > EDGE else self.inner[c].moments()[0]
             for i, (c, part) in enumerate(self.parts.items())
@@ -386,7 +390,8 @@ def _pair(name, bounds) -> Range:
     return least, most
 
 
-def _order(pair) -> tuple[str, str]:
+def ordered(pair) -> tuple[str, str]:
+    """(heavier, lighter) of an order, written as two names or as "heavier >= lighter"."""
     parts = re.split(r"\s*(?:>=|≥)\s*", pair.strip()) if isinstance(pair, str) else list(map(str, pair))
     if len(parts) != 2:
         raise SchemeError(
