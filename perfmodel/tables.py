@@ -204,6 +204,11 @@ OUTPUTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "category weight_nominal importance importance_share stable_low stable_high share_at_cap",
         ),
         (
+            "weight_categories",
+            "profile category",
+            "weight_nominal importance importance_share stable_low stable_high",
+        ),
+        (
             "distribution",
             "stage unit grade",
             "n share guideline_low guideline_high chance_low chance_high verdict reason",

