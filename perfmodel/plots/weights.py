@@ -75,11 +75,17 @@ def _band_key(band: str) -> tuple[int, float, str]:
     return kind, float(number.group()) if number else 50.0, str(band)
 
 
+def _least_settled(wide: pd.DataFrame) -> pd.DataFrame:
+    """Rows by their largest share, the least first, then by name: who most needs a look, and no list of the best."""
+    return wide.iloc[np.lexsort((wide.index.astype(str), wide.max(axis=1).round(9)))]
+
+
 @drawn
 def rank_bands(weight_rank_bands: pd.DataFrame, *, most: int = 30, width: float = 7.2) -> Chart:
     """Share of permitted weights that put a person into each band of ranks, as a heat map with its numbers.
 
-    Bands stand in their table's order when ``band`` is categorical, else from the narrowest.
+    Those whose rank the choice of weights leaves most open come first. Bands stand in their table's order when
+    ``band`` is categorical, else from the narrowest.
     """
     if weight_rank_bands.empty:
         return empty("No employee can be ranked.", width)
@@ -92,7 +98,7 @@ def rank_bands(weight_rank_bands: pd.DataFrame, *, most: int = 30, width: float 
     wide = weight_rank_bands.pivot_table(index="employee_id", columns="band", values="w_share", observed=True)
     wide = wide.reindex(columns=bands)
     open_question = ((wide > 0.005) & (wide < 0.995)).any(axis=1)
-    wide = wide[open_question].sort_index().head(most) if open_question.any() else wide.sort_index().head(most)
+    wide = _least_settled(wide[open_question] if open_question.any() else wide).head(most)
     left = 0.2 + 0.078 * wide.index.astype(str).str.len().max()
     chart, ax = panel(width, 0.3 + 0.24 * len(wide) + 0.1, left=left, right=0.05, top=0.3, bottom=0.05)
     low, high = (np.array([int(c[i : i + 2], 16) for i in (1, 3, 5)]) for c in ("#f4f8fb", "#1f5f99"))
@@ -160,7 +166,7 @@ def importance(weight_importance: pd.DataFrame, *, width: float = 7.2) -> Chart:
 
 @drawn
 def stability(weight_importance: pd.DataFrame, permitted: pd.DataFrame | None = None, *, width: float = 7.2) -> Chart:
-    """How far each weight can move (percent of the whole) before a grade changes, with the weight itself.
+    """How far each weight can move (percent of the whole) before more than one grade in twenty changes.
 
     ``permitted``: ``kpi, least, most``, what the ranges allow, drawn as a thin line behind.
     """
@@ -194,7 +200,7 @@ def stability(weight_importance: pd.DataFrame, permitted: pd.DataFrame | None = 
     ax.grid(axis="x", color=HAIR)
     thin = ", thin: permitted" if ends else ""
     ax.set_xlabel(f"percent of the whole; grey: few grades change, bar: weight now{thin}", loc="left")
-    chart.description = "No grade changes while the weight stays within: " + "; ".join(
+    chart.description = "At most one grade in twenty changes while the weight stays within: " + "; ".join(
         f"{r.kpi} {r.stable_low:.1f} to {r.stable_high:.1f} (now {r.weight_nominal:.1f})" for r in rows_of(rows)
     )
     return chart
