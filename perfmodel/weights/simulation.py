@@ -15,7 +15,7 @@ from .importance import categories, importance
 from .limits import score_limits
 from .panel import LAST_BIT, Ladder, Panel, ranks
 from .ranks import Budget, rank_limits
-from .sensitivity import first_order
+from .sensitivity import CLASSES, chance_level, first_order
 from .tally import CELLS, Precision, Tally, first_draws, streams
 from .turn import turning_weights
 
@@ -102,13 +102,14 @@ class WeightSimulation:
         return pd.DataFrame(words, self._who, list(self.ladder.grades)).reindex(self.score.index, fill_value="")
 
     @cached_property
-    def _driven(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
-        """For each weight and employee: share of the variance of grade changes explained, its side; and of scores."""
+    def _driven(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, np.ndarray]:
+        """For each weight and employee: share of the variance of grade changes explained, its side; of all; and whose
+        changes are enough to tell a driver from chance."""
         draws = first_draws(self.space, self.seed)
         names, nodes = self.space.nodes(draws)
         n = len(self._who)
         index, side = np.zeros((len(names), n)), np.zeros((len(names), n))
-        explained, varies = np.zeros((2, len(names))), np.zeros(2)
+        explained, varies, enough = np.zeros((2, len(names))), np.zeros(2), np.zeros(n, dtype=bool)
         place = self.ladder.place(self.panel.scores(self.baseline.to_numpy()[None])[0])
         low, high = self.ladder.band(place)
         for start in range(0, n, DRIVEN):
@@ -121,9 +122,11 @@ class WeightSimulation:
                 explained[k] += found @ weight
                 varies[k] += weight.sum()
             index[:, part], side[:, part] = found, rises
+            enough[part] = flipped.sum(axis=0) >= CLASSES
+        enough &= index.max(axis=0, initial=0.0) > chance_level(len(draws), len(names))
         share = pd.DataFrame((explained / np.maximum(varies, 1e-12)[:, None]).T, names, ["score", "grade"])
         share[share.columns[varies < 1e-12]] = np.nan
-        return pd.DataFrame(index.T, self._who, names), pd.DataFrame(side.T, self._who, names), share
+        return pd.DataFrame(index.T, self._who, names), pd.DataFrame(side.T, self._who, names), share, enough
 
     @property
     def sensitivity(self) -> pd.DataFrame:
@@ -142,13 +145,12 @@ class WeightSimulation:
         ``index`` is the share of the variance of "the grade changes" that the weight explains (see
         :mod:`perfmodel.weights.sensitivity`); a category's weight in percent of the whole, a KPI's in percent of its
         category. ``direction`` says whether more or less of it changes the grade. Empty: the grade never changes, or
-        too seldom for one weight to stand out.
+        no weight explains more than the best of them would by chance in one person of a hundred.
         """
-        index, side, _ = self._driven
+        index, side, _, some = self._driven
         strength = index.to_numpy()
         at = strength.argmax(axis=1) if strength.size else np.zeros(len(index), int)
         row = np.arange(len(at))
-        some = strength.max(axis=1, initial=0.0) > 0
         up = side.to_numpy()[row, at] if strength.size else np.zeros(0)
         table = pd.DataFrame(
             {
