@@ -795,6 +795,46 @@ def test_scores_of_the_technology_achievement_index():
     )
 
 
+# ---- scenarios ----
+
+
+def test_scenarios_are_compared_draw_by_draw():
+    # Two more points in a, weight uniform on 40..60: score higher by 2 w_a / 100, 1.0 on average. Base 90/70: an A
+    # from w_a = 50; with 92/70 the score is 70 + 22 w_a / 100, an A from w_a = 1000 / 22 = 45.45: between the two,
+    # (50 - 45.45) / 20 of the weights give another grade.
+    space = WeightSpace({"a": (40, 60), "b": (40, 60)})
+    base = simulate_weights(table([[90, 70], [50, 50], [90, np.nan]], "ab"), space, grades=GRADES)
+    then = simulate_weights(table([[92, 70], [50, 50], [90, 70]], "ab"), space, grades=GRADES)
+    found = base.compare(then)
+    share = (50 - 1000 / 22) / 20
+    assert list(found.index) == ["e00", "e01"]
+    assert found.loc["e00", "changed"] == pytest.approx(share, abs=4 * found.loc["e00", "changed_se"] + 1e-3)
+    assert found.loc["e00", "w_A"] == pytest.approx(share, abs=4 * found.loc["e00", "w_A_se"] + 1e-3)
+    assert found.loc["e00", "w_B"] == pytest.approx(-found.loc["e00", "w_A"])
+    assert found.loc["e00", "score"] == pytest.approx(1.0, abs=1e-3)
+    assert (found.loc["e01"] == 0).all()  # nothing differs, so nothing scatters
+    with pytest.raises(DataError, match="these differ"):
+        base.compare(
+            simulate_weights(table([[92, 70]], "ab"), WeightSpace({"a": (0, 60), "b": (40, 100)}), grades=GRADES)
+        )
+
+
+def test_a_paired_difference_is_surer_than_two_shares_apart():
+    space = WeightSpace.tree(TREE)
+    points = random_points(space, 60)
+    base = simulate_weights(points, space, grades=GRADES, half_width=0.05)
+    then = simulate_weights(points + 0.3, space, grades=GRADES, half_width=0.05)
+    other = simulate_weights(points + 0.3, space, grades=GRADES, half_width=0.05, seed=2)
+    paired = base.compare(then)
+    truth = simulate_weights(points, space, grades=GRADES, half_width=0.002, seed=9).compare(
+        simulate_weights(points + 0.3, space, grades=GRADES, half_width=0.002, seed=9)
+    )
+    apart = other.grade_shares - base.grade_shares
+    errors = [np.sqrt(((d["w_A"] if "w_A" in d else d["A"]) - truth["w_A"]).pow(2).mean()) for d in (paired, apart)]
+    assert errors[0] < errors[1]
+    assert paired["score"].to_numpy() == pytest.approx(np.full(60, 0.3)) and paired["score_se"].max() < 1e-12
+
+
 # ---- memory ----
 
 

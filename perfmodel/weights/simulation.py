@@ -286,6 +286,47 @@ class WeightSimulation:
         turns = None if turn is None else pd.Series(turn, self.baseline.index)
         return Outranking(one, other, float(share), float(share_other), mean, mean_other, turns, by_formula)
 
+    def compare(self, other: "WeightSimulation") -> pd.DataFrame:
+        """What another scenario changes (other points, caps or offsets; the same permitted weights): other less this.
+
+        Index employee_id of those with a result in both: ``changed``, the share of permitted weights that give another
+        grade in the other scenario, ``score`` (mean difference, points) and ``w_<grade>`` (difference of shares), each
+        with its standard error ``..._se``. Both scenarios are scored under the same draws and differences taken draw
+        by draw, so what the draws have in common cancels; the scatter between scramblings is the error.
+
+        Raises
+        ------
+        DataError
+            If weights, law, order or grades differ: there would be no draw in common.
+        """
+        if self.space != other.space or self.ladder.grades != other.ladder.grades:
+            raise DataError("Scenarios are compared under the same permitted weights and grades; these differ.")
+        who = self._who.intersection(other._who)
+        sides = [(s.panel.take(at := s._who.get_indexer(who)), s.ladder.take(at)) for s in (self, other)]
+        grades = self.ladder.grades
+        draws = max(self.precision.draws, other.precision.draws) // self.precision.scramblings
+        found = np.zeros((self.precision.scramblings, 2 + len(grades), len(who)))
+        rows = max(CELLS // max(len(who), 1), 1)
+        for k, stream in enumerate(streams(self.space, self.seed)):
+            have = 0
+            while have < draws:
+                weights = next(stream)
+                for start in range(0, len(weights), rows):
+                    scores = [panel.scores(weights[start : start + rows]) for panel, _ in sides]
+                    place = [ladder.place(s) for s, (_, ladder) in zip(scores, sides, strict=True)]
+                    found[k, 0] += (place[0] != place[1]).sum(axis=0)
+                    found[k, 1] += (scores[1] - scores[0]).sum(axis=0)
+                    for g in range(len(grades)):
+                        found[k, 2 + g] += (place[1] == g).sum(axis=0) - (place[0] == g).sum(axis=0)
+                have += len(weights)
+            found[k] /= max(have, 1)
+        mean, se = found.mean(axis=0), found.std(axis=0, ddof=1) / np.sqrt(len(found))
+        names = ["changed", "score", *(f"w_{g}" for g in grades)]
+        columns: dict[str, np.ndarray] = {}
+        for name, value, error in zip(names, mean, se, strict=True):
+            columns |= {name: value, f"{name}_se": error}
+        return pd.DataFrame(columns, who.rename("employee_id"))
+
     @cached_property
     def importance(self) -> pd.DataFrame:
         """What each weight does at the baseline: see :func:`perfmodel.weights.importance`."""
