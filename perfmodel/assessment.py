@@ -248,6 +248,10 @@ class Assessment:
         return self._of_profiles("weight_importance", "weight_importance")
 
     @cached_property
+    def weight_categories(self) -> pd.DataFrame:
+        return self._of_profiles("weight_categories", "weight_categories")
+
+    @cached_property
     def raters(self) -> pd.DataFrame:
         table = with_drift(self.severity.raters, self.drift, self.cycle.id)
         return conform(table.reset_index(), "raters")

@@ -1,5 +1,8 @@
 """The live cell: its state without a browser, and once in a real JupyterLab."""
 
+import shutil
+from datetime import date
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -35,14 +38,42 @@ def test_a_move_scores_everybody_anew(closed):
     pd.testing.assert_series_equal(live.grades()[pd.concat(others).index], pd.concat(others), check_names=False)
 
 
+def test_people_stand_under_pseudonyms_where_weights_are_chosen(closed):
+    named, hidden = LiveWeights(closed, PROFILE), LiveWeights(closed, PROFILE, key="a key")
+    for live in (named, hidden):
+        live.move("sales", 58.0)
+    ids = set(named.flips().employee_id)
+    assert len(hidden.flips()) == len(ids) and not ids & set(hidden.flips().employee_id)
+    assert not any(f"<td>{i}</td>" in hidden.html() for i in ids)
+
+
+def test_an_open_quarter_has_no_button_and_writes_nothing(closed, tmp_path):
+    widgets = pytest.importorskip("ipywidgets")
+    waiting = pm.assess("data/2026Q3", seed=1)
+    for quarter, today, why in ((waiting, date(2027, 1, 1), "waits for results"), (closed, date(2026, 6, 30), "runs")):
+        scheme = f"data/{quarter.cycle.id}/scheme.yaml"
+        with pytest.raises(pm.DataError, match=why):
+            LiveWeights(quarter, PROFILE, today=today).write(scheme, tmp_path / "plan", "tuned")
+        box = live_weights(quarter, PROFILE, scheme=scheme, plan=tmp_path / "plan", today=today)
+        left = box.children[0].children
+        assert not any(isinstance(one, widgets.Button) for one in left) and why in left[-1].value
+    box = live_weights(closed, PROFILE, scheme="data/2026Q2/scheme.yaml", today=date(2026, 7, 1))
+    assert any(isinstance(one, widgets.Button) for one in box.children[0].children)
+    assert not (tmp_path / "plan").exists()
+
+
 def test_unwatched_runs_get_a_line_instead_of_sliders(closed):
     assert "perfmodel lab" in live_weights(closed, PROFILE, on=False).body()
 
 
 @pytest.mark.browser
 def test_sliders_in_jupyterlab_move_flips_and_write_the_plan(tmp_path, request):
-    cycle = str(request.config.rootpath / "data" / "2026Q2")
-    found = drive(tmp_path, cycle, PROFILE, chromium=find_chromium(), steps=14, reason="tried by hand")
+    for quarter in ("2026Q1", "2026Q2"):  # without the one that follows, whose plan is frozen
+        alone = shutil.copytree(request.config.rootpath / "data" / quarter, tmp_path / "quarters" / quarter)
+    found = drive(
+        tmp_path, str(alone), PROFILE, chromium=find_chromium(), steps=14, reason="tried by hand",
+        today=date(2026, 7, 1),
+    )  # fmt: skip
     assert found["problems"] == [] and len(found["times"]) == 14
     assert found["before"].startswith("0 grades change") and not found["after"].startswith("0 grades change")
     assert "+cycle: {id: 2026Q3" in found["said"]

@@ -135,6 +135,20 @@ def test_row_order_changes_no_chart(assessment):
         assert draw(t[name]).svg("t") == draw(t[name].iloc[::-1]).svg("t"), name
 
 
+def test_rank_bands_show_the_least_settled_first_and_not_the_best():
+    shares = {"e1": (0.9, 0.1), "e2": (0.1, 0.9), "e3": (0.55, 0.45), "e4": (0.3, 0.7), "e5": (1.0, 0.0)}
+    rows = [(e, b, s) for e, two in shares.items() for b, s in zip(("0-50 %", "50-100 %"), two, strict=True)]
+    words = plots.rank_bands(pd.DataFrame(rows, columns=["employee_id", "band", "w_share"]), most=3).description
+    assert [words.index(e) for e in ("e3", "e4", "e1")] == sorted(words.index(e) for e in ("e3", "e4", "e1"))
+    assert "e2" not in words and "e5" not in words  # as settled as e1 but later by name; not open at all
+
+
+def test_the_stable_interval_is_said_to_hold_for_all_but_a_few_grades(assessment):
+    # 5 % of employees may change inside it, so "no grade changes" would be false.
+    words = plots.stability(assessment.tables()["weight_importance"]).description
+    assert words.startswith("At most one grade in twenty changes while")
+
+
 def test_grade_change_states_the_counts_of_the_table(assessment):
     table = assessment.tables()["distribution"]
     own = table[(table["unit"] == "U02") & (table["grade"] == "B")].set_index("stage")

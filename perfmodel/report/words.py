@@ -83,10 +83,11 @@ FORMATS: dict[str, Callable[[object], str]] = {
 }
 
 _BY_NAME = {
-    "count": "n n_ratings n_employees n_raters rank rank_best rank_worst component priority raters people draws",
+    "count": "n n_ratings n_employees n_raters rank rank_best rank_worst component priority raters people draws "
+    "rank_best_bound rank_worst_bound",
     "severity": "severity lower upper drift",
     "score": "score_raw score_adjusted score_proposed kpi_score points points_raw points_adjusted bonus deduction "
-    "rating_points target_points",
+    "rating_points target_points score_mean score_sd score_min score_max",
     "signed": "shift moved_by_points",
     "rating": "rating",
     "rating2": "rating_raw rating_adjusted discrimination se",

@@ -11,6 +11,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 
 from ..errors import RunError
@@ -18,9 +19,9 @@ from ..errors import RunError
 PEOPLE = 1_000
 STEPS = 12  # moves of the slider
 CELLS = (
-    "import perfmodel as pm",
+    "import datetime\nimport perfmodel as pm",
     "quarter = pm.assess({cycle!r}, seed=1)",
-    "pm.live_weights(quarter, {profile!r}, scheme={scheme!r}, plan={plan!r})",
+    "pm.live_weights(quarter, {profile!r}, scheme={scheme!r}, plan={plan!r}, today={today!r})",
 )
 RUNNING = "() => /[*0-9]/.test(document.querySelector('.jp-Cell .jp-InputPrompt')?.textContent || '')"
 # From the key to the next paint after the answer stands on the page, in milliseconds.
@@ -32,7 +33,16 @@ WATCH = """() => { window.pmTimes = []; let from = 0;
     ).observe(shown, {childList: true, subtree: true, characterData: true}); }"""
 
 
-def drive(folder: Path, cycle: str, profile: str, *, chromium: str, steps: int = STEPS, reason: str = "") -> dict:
+def drive(
+    folder: Path,
+    cycle: str,
+    profile: str,
+    *,
+    chromium: str,
+    steps: int = STEPS,
+    reason: str = "",
+    today: date | None = None,
+) -> dict:
     """Open a notebook with the live cell in JupyterLab, move the first slider ``steps`` times, then write the plan.
 
     Returns ``times`` (ms, key to paint), ``before`` and ``after`` (what the cell says of flips), ``said`` (of the
@@ -46,6 +56,7 @@ def drive(folder: Path, cycle: str, profile: str, *, chromium: str, steps: int =
         "profile": profile,
         "scheme": str(Path(cycle) / "scheme.yaml"),
         "plan": str(folder / "plan"),
+        "today": today,
     }
     notebook.write_text(json.dumps(_notebook([cell.format(**given) for cell in CELLS])), encoding="utf-8")
     with socket.socket() as probe:

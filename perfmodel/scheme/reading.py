@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from ..errors import Finding, SchemeError
+from ..space import LAWS
 from .objects import (
     Category,
     Gate,
@@ -250,6 +251,8 @@ def _scheme(top: Place) -> Scheme | None:
         "severity": top.take("severity", _severity, None) or Severity(),
         **_outcomes(top),
         "simulated": top.take("simulated", Place.yes, False),
+        "weight_law": top.take("weight_law", lambda p: p.choice(*LAWS), LAWS[0]),
+        "weight_order": tuple(p.text() for p in top.take("weight_order", Place.items, ())),
     }
     for place in (cycle, scale, *rubric, top):
         place.close()

@@ -91,6 +91,10 @@ class Ladder:
     least: np.ndarray
     cap: np.ndarray  # position of the best grade each employee may have; 0 = no cap
 
+    def take(self, who) -> "Ladder":
+        """The same for some employees, by position."""
+        return Ladder(self.grades, self.least, self.cap[who])
+
     def place(self, scores: np.ndarray) -> np.ndarray:
         """Position of the grade of each score (..., employees); 0 is the best, lower bound inclusive."""
         below = np.zeros(scores.shape, dtype=np.int64)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..space import WeightSpace
+from ..space.space import MOST_ROWS
 from .panel import LAST_BIT, Ladder, Panel, ranks
 
 SCRAMBLINGS = 16
@@ -24,8 +25,11 @@ PART = 2048  # employees taken together where they need not be ranked
 
 @dataclass(frozen=True)
 class Precision:
-    """How far shares can be trusted: ``half_width`` is 95 %, for the least certain employee and grade; ``se`` its
-    standard error, ``se_bands`` that of the least certain employee and rank band (NaN where ranks are not asked)."""
+    """How far shares can be trusted: ``half_width`` is 95 %, for the least certain employee and grade or rank band.
+
+    ``se``: standard error of the least certain grade share; ``se_bands``: of the least certain share of a rank band
+    (NaN where ranks are not asked).
+    """
 
     draws: int
     scramblings: int
@@ -72,16 +76,19 @@ class Tally:
         self._parts: dict[tuple[int, int], Panel] = {}
 
     def run(self, seed: int, half_width: float, most_draws: int) -> Precision:
-        """Double the draws until the shares of grades are close enough."""
+        """Double the draws until the shares of grades, and of rank bands, are close enough."""
         sources = streams(self.space, seed)
+        taken, blocks = START, 1
         while True:
             for k, stream in enumerate(sources):
-                self._add(k, next(stream))
-            width = T_95 * self._se(self.shares)
+                for _ in range(blocks):
+                    self._add(k, next(stream))
+            grades, bands = self._se(self.shares), self._se(self._in_bands) if self.edges else np.nan
+            width = T_95 * max(grades, bands if self.edges else 0.0)
             enough = width <= half_width
             if enough or 2 * self.draws > most_draws or not len(self.best):
-                bands = self._se(self.within / self._drawn) if self.edges else np.nan
-                return Precision(self.draws, SCRAMBLINGS, width / T_95, bands, width, bool(enough))
+                return Precision(self.draws, SCRAMBLINGS, grades, bands, width, bool(enough))
+            blocks, taken = max(taken // MOST_ROWS, 1), 2 * taken  # a stream doubles, in blocks of a bounded size
 
     @property
     def draws(self) -> int:
@@ -95,6 +102,12 @@ class Tally:
     def shares(self) -> np.ndarray:
         """Share of draws that give each grade: (scramblings, grades, employees)."""
         return np.diff(self.reached / self._drawn, axis=1, prepend=0.0)
+
+    @property
+    def _in_bands(self) -> np.ndarray:
+        """Share of draws in first place and inside each band: (scramblings, bands, employees)."""
+        shares = self.within / self._drawn
+        return np.concatenate([shares[:, :1], np.diff(shares[:, 1:], axis=1, prepend=0.0)], axis=1)
 
     @property
     def band_shares(self) -> np.ndarray:
