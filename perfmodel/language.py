@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
+from typing import NamedTuple
 
 LANGUAGES = ("en", "zh")
 LOCALE = Path(__file__).with_name("locale")
@@ -79,8 +79,7 @@ class _Piece(str):
         return _told(str(self), self.lang) if kind == TOLD else str(self)
 
 
-@dataclass(frozen=True)
-class _Pattern:
+class _Pattern(NamedTuple):
     """One kind of finished sentence: what it must contain, how it is read, what it becomes."""
 
     key: str  # the longest of its words between placeholders: most patterns are passed over without reading
