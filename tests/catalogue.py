@@ -96,7 +96,8 @@ FRAMES = (
 )
 
 # Texts that look like sentences and are none: options, what a system says, names of a database's parts.
-NOT_TOLD = {"rater_id == @self.rater and quarter == @self.since", 
+NOT_TOLD = {
+    "rater_id == @self.rater and quarter == @self.since",
     "--set profile=", "Address already in use", "Address in use", "Python 3", "weights: {0}",
     "at, cycle, kind, subject, author, payload, token", "key on seq", "key on {0}", "column {0}",
 }  # fmt: skip
