@@ -47,9 +47,7 @@ def _table(model: Model, found: list[Advice], before: float) -> pd.DataFrame:
         (i + 1, model.rater_ids[rater], model.employee_ids[employee], variance[i], variance[i + 1])
         for i, (rater, employee, _) in enumerate(found)
     ]
-    return pd.DataFrame(rows, columns=COLUMNS).astype(
-        {"rank": int, "variance_before": float, "variance_after": float}
-    )
+    return pd.DataFrame(rows, columns=COLUMNS).astype({"rank": int, "variance_before": float, "variance_after": float})
 
 
 @dataclass(eq=False)
