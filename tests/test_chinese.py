@@ -17,10 +17,15 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import openpyxl
+import pandas as pd
 import pypdf
 import pytest
+from test_fairness import SCHEME, _page, _planned
 
 import perfmodel as pm
+from perfmodel.fairness import fairness
+from perfmodel.fairness.table import COLUMNS
+from perfmodel.language import speaking
 from perfmodel.runner.pdf import print_pages
 
 ROOT = Path(__file__).parents[1]
@@ -153,6 +158,24 @@ def test_no_english_word_is_left_in_any_workbook(run, english):
                 cells += [(str(rule.sqref), str(text)) for text in (rule.errorTitle, rule.error, rule.prompt) if text]
             left = {(sheet.title, at): found for at, text in cells if (found := english(text))}
             assert left == {}, path.relative_to(run)
+
+
+def test_the_page_for_hr_and_legal_is_chinese_in_every_state(english):
+    found = {"p": (200, 80), "q": (100, 10), "r": (100, 40), "s": (4, 3), "t": (19, 6)}
+    scores, groups = _planned(found)
+    slate = pd.Series(scores["grade_raw"].eq("A").to_numpy(), scores["employee_id"])
+    unstated = groups[groups.index % 9 > 0]
+    with speaking("zh"):
+        pages = [
+            _page(pd.DataFrame(columns=COLUMNS)),
+            _page(fairness(scores, groups, SCHEME)),
+            _page(fairness(scores, unstated, SCHEME, outcomes={"promotion slate": slate})),
+            _page(fairness(*_planned({"p": (6, 3), "q": (5, 2)}), SCHEME)),
+        ]
+    for page in pages:
+        left = {word for text in Shown(page).texts for word in english(text)}
+        assert left <= {"origin", "attribute", "value"}, "an attribute, and columns to deliver"
+    assert "未注明" in pages[2] and "超出偶然范围" in pages[1] and "候选名单" in pages[2]
 
 
 # --- Printed -------------------------------------------------------------------------------------------------
