@@ -29,13 +29,16 @@ _HOME = {
     "SchemeError": "errors",
 }
 _MODULES = {
+    "annual",
     "assessment",
     "calibration",
     "distribution",
+    "health",
     "io",
     "outcomes",
     "planning",
     "plots",
+    "quarters",
     "raters",
     "reliability",
     "report",

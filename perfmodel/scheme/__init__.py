@@ -8,13 +8,13 @@ from .objects import (
     Item,
     Kpi,
     Limits,
-    Pay,
     Profile,
     Role,
     Scheme,
     Severity,
     Text,
 )
+from .outcomes import Outcomes, Pay
 from .reading import read_scheme
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Item",
     "Kpi",
     "Limits",
+    "Outcomes",
     "Pay",
     "Profile",
     "Role",

@@ -16,6 +16,7 @@ import pandas as pd
 
 from ..errors import SchemeError
 from ..space import WeightSpace
+from .outcomes import Outcomes, Pay
 
 DIRECTIONS = ("higher", "lower")
 KINDS = ("measured", "rated", "milestone", "mixed")
@@ -32,6 +33,7 @@ RULE_NAMES = (
 )
 LINKS = ("none", "equal_teams", "kpi", "vignettes", "seen")
 VIGNETTE = "vignette"  # the role of a rating of a written case, which is nobody's
+NOT_SUMMED = ("%", "‰", "points")  # units of which quarters have a mean, and no sum
 SMART = ("measure", "unit", "target_rule", "source", "period")
 
 
@@ -58,7 +60,8 @@ class Item:
 
     ``share`` is percent of the KPI (100 without parts). ``points`` holds the parameters of
     ``rule``; ``at`` the attainment at which threshold and stretch points are earned where a
-    result row names no values of its own.
+    result row names no values of its own. ``adds``: whether the figures of several quarters may
+    be added up; where the scheme does not say, see :attr:`additive`.
     """
 
     id: str
@@ -71,6 +74,7 @@ class Item:
     at: MappingProxyType = field(default_factory=lambda: MappingProxyType({}))
     steps: tuple[tuple[float, float], ...] = ()
     unit: str = ""
+    adds: bool | None = None
 
     def __post_init__(self):
         if self.kind not in KINDS[:3]:
@@ -114,6 +118,23 @@ class Item:
                 raise SchemeError(
                     f"{self.id}: at.threshold {low:g}, target {middle:g} and at.stretch {high:g} must rise in order."
                 )
+        if self.adds is not None and self.kind != "measured":
+            raise SchemeError(
+                f"{self.id}: adds says whether measured figures of several quarters add up; a {self.kind} item has "
+                "none. Remove the line.",
+                at="adds",
+            )
+
+    @property
+    def additive(self) -> bool:
+        """Whether a year's figure is the sum of the quarters' (revenue, customers) or their mean by days (a share).
+
+        Unless the scheme says ``adds``: a sum, but for shares (unit % ...), points, a unit that is not stated, and
+        the rule ``deduction``, which takes points for each fault of one quarter.
+        """
+        if self.adds is not None:
+            return self.adds
+        return bool(self.unit) and not self.unit.startswith(NOT_SUMMED) and self.rule != "deduction"
 
 
 @dataclass(frozen=True)
@@ -306,27 +327,6 @@ class Severity:
 
 
 @dataclass(frozen=True)
-class Pay:
-    """How grades become bonus: target x company multiplier x the grade's multiplier, against a pool.
-
-    ``budget`` is money in the currency of the pay table; without one the pool is ``funding`` times
-    the sum of eligible targets.
-    """
-
-    company_multiplier: float = 1.0
-    pool: str = "fixed"
-    funding: float = 1.0
-    budget: float | None = None
-
-    def __post_init__(self):
-        if self.pool not in ("fixed", "funded"):
-            raise SchemeError(f"outcomes.pay.pool {self.pool!r} is unknown; write fixed or funded.")
-        for name in ("company_multiplier", "funding", "budget"):
-            if (value := getattr(self, name)) is not None and value < 0:
-                raise SchemeError(f"outcomes.pay.{name} is {value:g}; money to hand out cannot be negative.")
-
-
-@dataclass(frozen=True)
 class Scheme:
     """A whole scheme: categories and KPIs, grades, profiles, roles, limits, outcome rules."""
 
@@ -346,7 +346,7 @@ class Scheme:
     gates: tuple[Gate, ...]
     limits: Limits
     pay: Pay
-    rules: MappingProxyType
+    outcomes: Outcomes
     severity: Severity = Severity()
     simulated: bool = False
 
@@ -438,6 +438,9 @@ class Scheme:
         single = {band.band: band.range for band in self.guideline if band.band in known}
         if single.keys() == known:
             _check_reachable("guideline shares", single.values(), at="guideline")
+        for name in ("good", "low", "failed"):
+            if (grade := getattr(self.outcomes.grades, name)) and grade not in known:
+                raise SchemeError(f"outcomes.grades.{name}: no grade is called {grade}.", at="outcomes")
         for gate in self.gates:
             if gate.cap not in known:
                 raise SchemeError(f"gate {gate.code}: no grade is called {gate.cap}.", at="gates")
@@ -467,6 +470,24 @@ class Scheme:
     def cuts(self) -> dict[str, float]:
         """Lower bound of each grade, best first."""
         return {g.id: g.least for g in self.grades}
+
+    @property
+    def good_grades(self) -> tuple[str, ...]:
+        """Grades that promotion, a rise and the year's best grade ask for, best first."""
+        grades, good = list(self.cuts), self.outcomes.grades.good
+        return tuple(grades[: 1 + (grades.index(good) if good else min(1, len(grades) - 1))])
+
+    @property
+    def low_grades(self) -> tuple[str, ...]:
+        """Grades several of which in a row ask for an improvement plan; the failed ones are among them."""
+        grades, low = list(self.cuts), self.outcomes.grades.low
+        return tuple(grades[grades.index(low) if low else max(len(grades) - 2, 0) :])
+
+    @property
+    def failed_grades(self) -> tuple[str, ...]:
+        """Grades one of which asks for an improvement plan and stands against promotion."""
+        grades, failed = list(self.cuts), self.outcomes.grades.failed
+        return tuple(grades[grades.index(failed) if failed else len(grades) - 1 :])
 
     @property
     def role_weights(self) -> dict[str, float]:

@@ -24,7 +24,6 @@ from .objects import (
     Item,
     Kpi,
     Limits,
-    Pay,
     Profile,
     Role,
     Scheme,
@@ -32,6 +31,7 @@ from .objects import (
     Text,
     unique_items,
 )
+from .outcomes import Outcomes, Pay
 
 # libyaml where the wheel brings it: ten times faster, the same nodes.
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -279,7 +279,8 @@ def _fill(place: Place, cls: type) -> Any:
     """A flat dataclass of numbers and words, each field optional, of its default's kind."""
     values = {}
     for f in fields(cls):
-        read = {int: Place.whole, float: Place.number, str: Place.text}.get(type(f.default), Place.number)
+        kinds = {bool: Place.yes, int: Place.whole, float: Place.number, str: Place.text}
+        read = kinds.get(type(f.default), Place.number)
         value = place.take(f.name, read, MISSING if f.default is MISSING else None)
         if value is not None:
             values[f.name] = value
@@ -348,6 +349,7 @@ def _item(p: Place, kpi_id: str, name: Text, defaults: MappingProxyType, share: 
         at=MappingProxyType(at),
         steps=p.take("steps", Place.pairs, ()),
         unit=p.take("unit", Place.text, ""),
+        adds=p.take("adds", Place.yes, None),
     )
 
 
@@ -431,11 +433,11 @@ def _profile(p: Place, categories: tuple[Category, ...]) -> Profile | None:
 def _outcomes(top: Place) -> dict[str, Any]:
     place = top.take("outcomes", lambda p: p, None)
     if place is None:
-        return {"pay": Pay(), "rules": MappingProxyType({})}
+        return {"pay": Pay(), "outcomes": Outcomes()}
     pay = place.take("pay", lambda p: _fill(p, Pay), None) or Pay()
-    rules = {name: _numbers(p) for name, p in place.entries() if name != "pay"}
+    rules = {f.name: place.take(f.name, lambda p, cls=f.type: _fill(p, cls), None) for f in fields(Outcomes)}
     place.close()
-    return {"pay": pay, "rules": MappingProxyType(rules)}
+    return {"pay": pay, "outcomes": Outcomes(**{name: rule for name, rule in rules.items() if rule is not None})}
 
 
 def _not_smart(scheme: Scheme, top: Place) -> list[Finding]:
