@@ -17,6 +17,7 @@ from .calibration import discussion, propose
 from .cycle import Cycle
 from .distribution import distribution
 from .errors import DataError, Finding
+from .fairness import fairness
 from .outcomes import pool
 from .raters import SeverityFit, drift, fit_severity, with_drift
 from .raters.table import SELF, VIGNETTE
@@ -303,6 +304,11 @@ class Assessment:
     @cached_property
     def discussion(self) -> pd.DataFrame:
         return conform(discussion(self.scores, self.totals, self.cycle, self.past_grades), "discussion")
+
+    @cached_property
+    def fairness(self) -> pd.DataFrame:
+        """For HR and legal alone."""
+        return conform(fairness(self.scores, self.cycle.groups, self.cycle.scheme), "restricted/fairness")
 
     @cached_property
     def pool(self) -> pd.DataFrame:

@@ -4,6 +4,7 @@ Nothing here opens a file; ``io`` reads and writes by these declarations, and th
 """
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import pandas as pd
 
@@ -203,12 +204,27 @@ OUTPUTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "n share guideline_low guideline_high chance_low chance_high verdict reason",
         ),
         ("discussion", "employee_id flag", "unit rank evidence priority"),
+        (
+            "restricted/fairness",
+            "attribute group reference outcome stage",
+            "n rate ratio ratio_low ratio_high difference p_exact flip_one smallest_detectable verdict "
+            "q shortfall mh_ratio mh_low mh_high reason",
+        ),
         ("pool", "step", "n cost budget balance currency"),
     )
 }
 
 # The steps from ratings to decisions, in the order in which they happen (not of the alphabet).
 STAGES = ("raw", "adjusted", "proposed", "decided")
+
+
+def moves(before: str, after: str) -> str:
+    """How a table names the way from one stage to a later one."""
+    return f"{before} to {after}"
+
+
+# Stages, and after them the ways between stages, as they stand in a column ``stage``.
+STAGES_AND_MOVES = (*STAGES, *(moves(before, after) for before, after in combinations(STAGES, 2)))
 
 # Rows of the distribution that are no unit, so no unit may be called so.
 COMPANY, POOLED = "company", "pooled: "
@@ -237,7 +253,7 @@ def conform(frame: pd.DataFrame, table: str, grades: tuple[str, ...] = ()) -> pd
     key = list(OUTPUTS[table][0])
     if frame.duplicated(key).any():
         raise DataError(f"Table {table} has several rows for one {', '.join(key)}.")
-    ranks = {"stage": STAGES, "step": STAGES}
+    ranks = {"stage": STAGES_AND_MOVES, "step": STAGES}
 
     def order(column: pd.Series) -> pd.Series:
         return column.map(ranks[column.name].index) if column.name in ranks else column

@@ -24,6 +24,9 @@ CONTRACT = {
     "distribution": "stage unit grade n share guideline_low guideline_high chance_low chance_high verdict reason",
     "discussion": "employee_id flag unit rank evidence priority",
     "pool": "step n cost budget balance currency",
+    # the contract's, and further columns after them
+    "restricted/fairness": "attribute group reference outcome stage n rate ratio ratio_low ratio_high difference "
+    "p_exact flip_one smallest_detectable verdict q shortfall mh_ratio mh_low mh_high reason",
 }
 
 # Beyond the contract.
@@ -58,6 +61,13 @@ def test_conform_sorts_by_key_and_drops_what_the_contract_does_not_name():
 def test_stages_stand_in_the_order_of_events_not_of_the_alphabet():
     pool = pd.DataFrame({name: ["proposed", "raw", "adjusted"] for name in columns_of("pool")})
     assert conform(pool, "pool").step.tolist() == ["raw", "adjusted", "proposed"]
+
+
+def test_the_ways_between_stages_follow_the_stages():
+    stages = ["raw to adjusted", "adjusted", "adjusted to proposed", "raw"]
+    rows = pd.DataFrame({name: ["x"] * 4 for name in columns_of("restricted/fairness")} | {"stage": stages})
+    in_order = conform(rows, "restricted/fairness").stage.tolist()
+    assert in_order == ["raw", "adjusted", "raw to adjusted", "adjusted to proposed"]
 
 
 def test_a_repeated_key_is_refused():

@@ -16,13 +16,14 @@ values in words, for readers who hear the page.
 - ``rater_network(ratings, raters)``
 - ``shrinkage(raters, *, most=30)``; ``drift(moves, *, most=12)``; ``link_range(table, *, most=30)``
 - ``curve(table, *, x, y, by=None, log=False, reference=None)``; ``wright_map(table)``
-- ``money(pool)``
+- ``money(pool)``; ``ratios(fairness, *, level=0.95)``
 - ``recovery(truth, estimate, *, low=None, high=None, xlabel, ylabel)``; ``strip(table, *, label, low, value, high,
   xlabel, reference=None)``; ``histogram(values, *, xlabel, mark=None)``
 - marks, as small inline SVG text: ``p_columns(chances, grade)``, ``w_bar(share, grade)``,
   ``grade_bars(counts, low, high, ...)``, ``category_strip(unit, company)``
 """
 
+from .fairness import ratios
 from .general import histogram, recovery, strip
 from .grades import agreement_zone, grade_change, kpi_against_rating, score_distribution, slopes, unit_multiples
 from .marks import category_strip, grade_bars, p_columns, w_bar
@@ -52,6 +53,7 @@ __all__ = [
     "p_columns",
     "rank_bands",
     "rater_network",
+    "ratios",
     "recovery",
     "score_distribution",
     "severity",

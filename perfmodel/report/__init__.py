@@ -22,6 +22,7 @@ From an assessment (``assessment`` is what ``perfmodel.assess`` returns):
 - ``feedback_sheets(assessment)`` -> {file name: HTML}: a private page for each rater.
 - ``excerpt(assessment, unit, *, codes, company, key="")`` -> Excerpt: one unit of it, which every report reads alike;
   ``codes`` from ``rater_codes(assessment)``, ``company`` from ``company_of(assessment)``.
+- ``fairness_page(assessment, table=None)`` -> str: outcomes by group, for HR and legal alone.
 - ``banner(assessment)`` -> Banner: cycle, status, "Simulated data", the counts; the first output of a notebook.
 
 Answers for notebooks (``answers``): ``finding(assessment, about, profile="")`` states one finding in a sentence;
@@ -55,6 +56,7 @@ from .answers import (
 )
 from .excerpt import Excerpt, excerpt, rater_codes
 from .export import export_html
+from .fairness import fairness_page
 from .feedback import feedback_sheets
 from .index import index_page
 from .page import Banner, Callout, Figure, Page, Section, Sentences, Table, banner
@@ -85,6 +87,7 @@ __all__ = [
     "double_rating_table",
     "excerpt",
     "export_html",
+    "fairness_page",
     "feedback_sheets",
     "finding",
     "findings_table",
