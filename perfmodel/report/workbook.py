@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from ..io.back import RUN
 from . import words
 from .page import control_totals
 from .view import View, seen
@@ -28,6 +29,7 @@ FORMATS = {
 }
 NARROW, WIDE, LONG = 10, 18, 56
 HELD_BACK = "restricted/"
+FILLED = "decision reason_code reason_in_words evidence_reference proposer authoriser session".split()
 
 
 def workbook(
@@ -50,6 +52,8 @@ def workbook(
         book.set_properties(
             {"title": f"Performance calibration, {assessment.cycle.id}", "created": MADE, "author": "perfmodel"}
         )
+        if manifest and manifest.get("run_id"):
+            book.set_custom_property(RUN, str(manifest["run_id"]))  # so that what is filled in is told from an older pack
         _write(book, view, dict(manifest or {}), lang)
     finally:
         book.close()
@@ -75,6 +79,10 @@ def _write(book, view: View, manifest: Mapping[str, Any], lang: str) -> None:
             with_name(_decisions(tables["discussion"])),
             "Who to discuss first and why; fill in decision and reason code.",
         ),
+        "Decisions": (
+            with_name(_everybody(tables)),
+            "Everybody with a proposal; what the committee fills in, perfmodel decide --file records.",
+        ),
         "Raters": (tables["raters"], "Severity of each rater with its interval; positive is severe, in rating points."),
         "Distribution": (tables["distribution"], "People per grade by unit against guideline and chance."),
         "Weights": (tables["weight_grades"], "Share of permitted weights (w) that give each grade; not a probability."),
@@ -85,7 +93,7 @@ def _write(book, view: View, manifest: Mapping[str, Any], lang: str) -> None:
         sheet = book.add_worksheet(name)
         _table(sheet, frame, style, view.limits.call)
         _print(sheet, run)
-        if name == "Discussion" and len(frame):
+        if name in ("Discussion", "Decisions") and len(frame):
             _choices(sheet, frame, view.grades)
     _notes(book.add_worksheet("Notes"), view, style, run)
 
@@ -111,6 +119,15 @@ def _decisions(discussion: pd.DataFrame) -> pd.DataFrame:
     frame = frame[["employee_id", "unit", "rank", "flag", "priority", "evidence"]].reset_index(drop=True)
     frame["flag"] = frame["flag"].map(lambda f: words.FLAGS.get(f, str(f).replace("_", " ")))
     return frame.assign(decision="", reason_code="", reason_in_words="")
+
+
+def _everybody(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Everybody with a proposal, with empty columns for a whole record of what the committee decides."""
+    scores = tables["scores"]
+    frame = scores[scores["grade_proposed"].fillna("").ne("")].sort_values(["unit", "employee_id"], kind="stable")
+    names = ["employee_id", "unit", "grade_raw", "grade_adjusted", "score_proposed", "grade_proposed", "p_stay"]
+    frame = frame[names].reset_index(drop=True)
+    return frame.assign(**dict.fromkeys(FILLED, ""))
 
 
 def _findings(sheet, view: View, style: _Styles, sheets, run: str, lang: str) -> None:
@@ -164,7 +181,7 @@ def _table(sheet, frame: pd.DataFrame, style: _Styles, call: float) -> None:
         longest = lengths[(9 * len(lengths)) // 10] if lengths else 0
         width = NARROW if number else min(max(NARROW, longest + 2), WIDE)
         cell = style(num_format=number) if number else style()
-        if name in ("evidence", "reason", "reason_in_words", "what_is_identified"):
+        if name in ("evidence", "reason", "reason_in_words", "evidence_reference", "what_is_identified"):
             width, cell = LONG, style(text_wrap=True)
         sheet.set_column(k, k, width)
         sheet.write_string(0, k, words.label(str(name)), head)

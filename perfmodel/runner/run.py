@@ -99,7 +99,7 @@ def run(
     }
     inputs = {name: digest for one in (data, *history) for name, digest in one_cycle(one).items()}
     full = manifest.identity(inputs, asked, manifest.code_digest(book.path for book in books))
-    folder = Path(out) if out is not None else Path("reports") / re.sub(r"[^\w.-]|^\.+", "_", data.id)
+    folder = Path(out) if out is not None else folder_of_cycle(data.id)
     folder.mkdir(parents=True, exist_ok=True)
     publish.clear(folder)
     run_id = _free_id(folder, full)
@@ -217,6 +217,11 @@ def assess(data: "Cycle", history: "History", seed: int) -> Any:
     from ..assessment import assess
 
     return assess(data, seed=seed, history=history)
+
+
+def folder_of_cycle(cycle: str) -> Path:
+    """Where runs of a cycle are published unless told otherwise."""
+    return Path("reports") / re.sub(r"[^\w.-]|^\.+", "_", cycle)
 
 
 def one_cycle(data: "Cycle") -> dict[str, str]:
