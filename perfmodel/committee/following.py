@@ -25,7 +25,7 @@ from ..outcomes import (
 from ..tables import STAGES
 from .case import Case, Roll
 from .rules import ACCEPT
-from .state import VOTES, State, state_of, tally, void
+from .state import CONSENT, DECISION, UNDO, VOTE, VOTES, State, state_of, tally, void
 
 DECISIONS = """employee_id unit grade_raw grade_adjusted grade_proposed grade_decided action reason_code reason evidence
 proposer authoriser session votes_agree votes_question votes_abstain decided_at entry run holds""".split()
@@ -208,17 +208,24 @@ def _must_be_the_runs(assessment: Assessment, case: Case) -> None:
         )
 
 
-def entry_rows(state: State) -> list[dict[str, Any]]:
-    """What happened in the quarter, in order, for the minutes; votes are private and only counted."""
-    taken = {entry.data["of"]: entry.seq for entry in state.entries if entry.kind == "undo"}
-    replaced: dict[str, int] = {}
+def entry_rows(state: State) -> list[tuple[Entry, list[tuple[str, str, int]]]]:
+    """What happened in the quarter, in order, for the minutes; votes are private and only counted.
+
+    Each entry with what later took its decisions back: (employee, kind, number of the later entry).
+    """
+    later: dict[str, list[tuple[str, str, int]]] = {}
     for entry in state.entries:
-        if entry.kind == "decision" and entry.data["supersedes"]:
-            replaced.setdefault(entry.data["supersedes"], entry.seq)
-    rows = []
-    for entry in state.entries:
-        if entry.kind != "vote":
-            rows.append({"entry": entry, "undone": taken.get(entry.hash), "replaced": replaced.get(entry.hash)})
-    return rows
+        if entry.kind == UNDO:
+            later.setdefault(entry.data["of"], []).append((entry.subject, UNDO, entry.seq))
+        for who, before in _follows(entry):
+            later.setdefault(before, []).append((who, entry.kind, entry.seq))
+    return [(entry, later.get(entry.hash, [])) for entry in state.entries if entry.kind != VOTE]
 
 
+def _follows(entry: Entry) -> Iterable[tuple[str, str]]:
+    """Employees of a decision or list, each with the hash of the entry that it comes after."""
+    if entry.kind == DECISION and entry.data["supersedes"]:
+        return [(entry.subject, entry.data["supersedes"])]
+    if entry.kind == CONSENT:
+        return [(item["employee"], item["supersedes"]) for item in entry.data["list"] if item["supersedes"]]
+    return []

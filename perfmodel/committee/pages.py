@@ -13,7 +13,7 @@ from ..language import say, say_n, told
 from ..ledger import Entry
 from ..report import Callout, Page, Section, Sentences, Table, fairness_page, words
 from ..report.page import Value
-from ..tables import COMPANY
+from ..tables import COMPANY, STAGES
 from .case import Case
 from .following import (
     acceptance,
@@ -25,7 +25,7 @@ from .following import (
     spread_table,
 )
 from .record import as_it_stands, decided_distribution, decided_pool
-from .state import State, status_of, void, window_of
+from .state import CONSENT, DECISION, UNDO, State, status_of, void, window_of
 
 RUBBER_STAMP = 0.95  # share of proposals accepted from which a reader is warned
 LEAST_TOLD = 10  # decisions under which a rate says nothing
@@ -253,13 +253,12 @@ def _minutes(scene: Scene) -> str:
     votes = sum(entry.kind == "vote" for entry in state.entries)
     voters = len({entry.data["voter"] for entry in state.entries if entry.kind == "vote"})
     rows = []
-    for row in entry_rows(state):
-        entry = row["entry"]
+    for entry, later in entry_rows(state):
         what, why = _said(entry)
-        if row["undone"]:
-            what += " " + say("(taken back by entry {n})", n=row["undone"])
-        elif row["replaced"]:
-            what += " " + say("(replaced by entry {n})", n=row["replaced"])
+        for who, kind, number in later if entry.kind in (DECISION, CONSENT) else ():
+            of = f"{who}: " if entry.kind == CONSENT else ""
+            text = say("taken back by entry {n}", n=number) if kind == UNDO else say("replaced by entry {n}", n=number)
+            what += f" ({of}{text})"
         rows.append(
             {
                 "entry": entry.seq,
@@ -275,7 +274,11 @@ def _minutes(scene: Scene) -> str:
     lead = Sentences(
         [
             status_sentence(scene),
-            say("{n} private votes by {voters} people came before; they are counted and not shown.", n=votes, voters=voters),
+            say(
+                "{n} private votes by {voters} people came before; they are counted and not shown.",
+                n=votes,
+                voters=voters,
+            ),
         ]
     )
     return _page(
@@ -307,7 +310,12 @@ def _said(entry: Entry) -> tuple[str, str]:
         case "consent":
             ids = [item["employee"] for item in data["list"]]
             named = words.listing(ids, LISTED)
-            what = say_n("{n} proposal accepted on consent: {ids}", "{n} proposals accepted on consent: {ids}", len(ids), ids=named)
+            what = say_n(
+                "{n} proposal accepted on consent: {ids}",
+                "{n} proposals accepted on consent: {ids}",
+                len(ids),
+                ids=named,
+            )
             return what, " ".join(filter(None, [data["code"], data["reason"]])) + "; " + say(
                 "proposed by {name}", name=data["proposer"]
             )
@@ -371,7 +379,9 @@ def _second_look(scene: Scene, tables: Mapping[str, pd.DataFrame]) -> str:
             )
         )
     if "plan" not in state.frozen:
-        text = say("The plan was never frozen, so nothing shows that targets and scheme stood before ratings were seen.")
+        text = say(
+            "The plan was never frozen, so nothing shows that targets and scheme stood before ratings were seen."
+        )
         parts.append(Callout(text))
     seen = spread.assign(stage=[say(stage) for stage in spread["stage"]])
     labels = _labels() | {"mean": say("Mean, steps above the last grade"), "spread": say("Spread, steps")}
@@ -380,6 +390,7 @@ def _second_look(scene: Scene, tables: Mapping[str, pd.DataFrame]) -> str:
     table = tables["distribution"]
     company = table[table["unit"].eq(COMPANY)]
     wide = company.pivot(index="grade", columns="stage", values="n")
+    wide = wide[[stage for stage in STAGES if stage in wide]]
     wide = wide.reindex([*case.roll.grades, *[g for g in wide.index if g not in case.roll.grades]]).reset_index()
     wide.columns = [say(str(name)) if name != "grade" else "grade" for name in wide.columns]
     parts.append(Table(wide, say("People per grade, company"), "", _labels()))
@@ -393,7 +404,9 @@ def _second_look(scene: Scene, tables: Mapping[str, pd.DataFrame]) -> str:
     for by, title in heads.items():
         own = tables["moves"]
         own = own[own["by"].eq(by)].drop(columns="by").sort_values("who")
-        parts.append(Table(own, title, say("Decided against proposed grade; in the order of names."), _labels(), formats))
+        parts.append(
+            Table(own, title, say("Decided against proposed grade; in the order of names."), _labels(), formats)
+        )
     return _page(scene, say("Second look, {cycle}", cycle=case.cycle.id), parts)
 
 
@@ -427,7 +440,9 @@ def _outcomes(scene: Scene, tables: Mapping[str, pd.DataFrame], money: pd.DataFr
             )
         )
     met = slate[slate["on_slate"]][["employee_id", "unit", "level", "good_quarters", "months_in_level"]]
-    near = slate[slate["near"]][["employee_id", "unit", "level", "missing"]].assign(missing=lambda t: t["missing"].map(told))
+    near = slate[slate["near"]][["employee_id", "unit", "level", "missing"]].assign(
+        missing=lambda t: t["missing"].map(told)
+    )
     risen = rise[rise["sustained"]][["employee_id", "unit", "level", "good_in_row", "quarters"]]
     shown = plans[["employee_id", "unit", "manager_id", "grade", "trigger", "start", "end", "standard"]]
     shown = shown.assign(standard=shown["standard"].map(told), trigger=shown["trigger"].map(told))
@@ -435,7 +450,13 @@ def _outcomes(scene: Scene, tables: Mapping[str, pd.DataFrame], money: pd.DataFr
     pooled = tables["organisation"]
     pooled = pooled[pooled["unit"].eq(COMPANY)][["level", "name", "n", "mean", "share_behind", "reason"]]
     pooled = pooled.assign(level=pooled["level"].map(say), reason=pooled["reason"].map(told))
-    formats = {"mean": "score", "share_behind": "percent", "n_in_need": "count", "n_people": "count", "n_needs": "count"}
+    formats = {
+        "mean": "score",
+        "share_behind": "percent",
+        "n_in_need": "count",
+        "n_people": "count",
+        "n_needs": "count",
+    }
     parts = [
         Sentences(lines),
         Table(met, say("Promotion slate"), say("By id; the order says nothing of who is better."), _labels()),

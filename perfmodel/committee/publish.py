@@ -2,16 +2,19 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
+from ..errors import DecisionError, RunError
 from ..io import digest
 from ..language import spoken
 from ..ledger import GENESIS, Ledger
 from ..runner import publish
+from ..runner.manifest import read_manifest
 from .case import Case
 from .pages import Scene, files_of
 from .state import state_of
@@ -36,12 +39,17 @@ def write_pages(ledger: Ledger, case: Case, day: date | None = None, *, force: b
 
     One at a time; whoever comes later finds it done, or goes on from the newest entries. A quarter that is final is
     shown on the run that it was made final on, whatever runs came later.
+
+    Raises
+    ------
+    DecisionError
+        If the quarter is final on other data than lie there now: nothing could be computed from them.
     """
     place = case.folder / FOLDER
     with _alone(case.folder):
         scene = scene_of(ledger, case, day)
-        if scene.state.final and scene.state.final.data["run"] != case.run:
-            case = _of_run(case, scene.state.final.data["run"])
+        if scene.state.final:
+            case = _of_final(case, scene.state.final.data)
             scene = replace(scene, case=case)
         note = {"cycle": case.cycle.id, "run": case.run, "head": scene.head, "status": scene.status, "lang": spoken()}
         if not force and _is_current(place, note):
@@ -58,14 +66,23 @@ def write_pages(ledger: Ledger, case: Case, day: date | None = None, *, force: b
             text = json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
             (page / NOTE).write_text(text, encoding="utf-8", newline="\n")
             publish.publish(page, place, replace=True)
+        newest = case.folder / "latest"
+        if newest.is_file():
+            publish.point_to(case.folder, newest.read_text(encoding="utf-8").strip())
     return place / "index.html"
 
 
-def _of_run(case: Case, run: str) -> Case:
-    from ..runner.manifest import read_manifest
-
-    found = read_manifest(case.folder / run)
-    return Case(case.cycle, case.folder, found) if found else case
+def _of_final(case: Case, final: Mapping[str, Any]) -> Case:
+    """The case on the run that the quarter was made final on."""
+    if final["inputs"] != case.roll.inputs:
+        raise DecisionError(
+            f"{case.cycle.id} is final on the data of run {final['run']}, and other data lie there now. Put the frozen "
+            "data back, or reopen the quarter (perfmodel finalize --reopen). [data-changed]"
+        )
+    found = read_manifest(case.folder / final["run"]) if final["run"] != case.run else case.manifest
+    if not found:
+        raise RunError(f"The run {final['run']} that {case.cycle.id} is final on is not in {case.folder}. Put it back.")
+    return Case(case.cycle, case.folder, found)
 
 
 def _is_current(place: Path, note: dict) -> bool:

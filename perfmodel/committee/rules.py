@@ -91,7 +91,10 @@ def decision_drafts(state: State, roll: Roll, choices: Sequence[Choice]) -> list
 
 
 def _decision(state: State, roll: Roll, choice: Choice, stale: Mapping[str, list[str]]) -> Draft:
-    typed = {name: getattr(choice, name).strip() for name in ("code", "reason", "evidence", "proposer", "authoriser", "session")}
+    typed = {
+        name: getattr(choice, name).strip()
+        for name in ("code", "reason", "evidence", "proposer", "authoriser", "session")
+    }
     standing = state.decisions.get(choice.employee)
     if standing and not standing.consent and choice.employee not in stale and _same(standing, choice, typed):
         return again(standing.entry)
@@ -107,7 +110,9 @@ def _decision(state: State, roll: Roll, choice: Choice, stale: Mapping[str, list
     action = ACCEPT if grade == person.proposed else CHANGE
     _reasoned(typed, needs_code=grade != person.proposed or grade != person.raw)
     if choice.basis is not None and (changed := changes(choice.basis, person.basis)):
-        raise _Refusal("basis-changed", f"it was decided on other figures: {'; '.join(changed)}. Look at run {roll.run}.")
+        raise _Refusal(
+            "basis-changed", f"it was decided on other figures: {'; '.join(changed)}. Look at run {roll.run}."
+        )
     before = _superseded(state, choice, stale)
     payload = {
         "from": person.raw,
@@ -176,7 +181,13 @@ def consent_drafts(
     DecisionError
         If there is nobody left, or for the reasons of ``decision_drafts``.
     """
-    typed = dict(zip(("code", "reason", "proposer", "authoriser", "session"), (code, reason, proposer, authoriser, session), strict=True))
+    typed = dict(
+        zip(
+            ("code", "reason", "proposer", "authoriser", "session"),
+            (code, reason, proposer, authoriser, session),
+            strict=True,
+        )
+    )
     typed = {name: value.strip() for name, value in typed.items()}
     stale = void(state, roll)
     left: dict[str, str] = {}
@@ -228,7 +239,7 @@ def _not_on_consent(state: State, roll: Roll, who: str, typed: Mapping[str, str]
         return "own result"
     if tally(state, roll, who)["question"]:
         return "questioned"
-    return "flagged" if who in roll.flagged and not tally(state, roll, who)["agree"] else ""
+    return "flagged" if who in roll.flagged else ""
 
 
 def _consent_of(state: State, typed: Mapping[str, str]) -> Entry | None:

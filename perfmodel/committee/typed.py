@@ -50,7 +50,9 @@ def read_choices(
     found: dict[str, Choice] = {}
     findings = []
     for row, places, file, line, made_by in _rows(path, NEEDED):
-        typed = {name: row.get(name, "") for name in ("decision", "reason_code", "reason_in_words", "evidence_reference")}
+        typed = {
+            name: row.get(name, "") for name in ("decision", "reason_code", "reason_in_words", "evidence_reference")
+        }
         if not any(typed.values()):
             continue
         who = row["employee_id"]
@@ -85,9 +87,7 @@ def read_choices(
     return list(found.values())
 
 
-def read_votes(
-    path: str | Path, session: str, bases_of: Callable[[str], Mapping[str, Basis]], run: str
-) -> list[Vote]:
+def read_votes(path: str | Path, session: str, bases_of: Callable[[str], Mapping[str, Basis]], run: str) -> list[Vote]:
     """Votes of a CSV file or workbook: ``employee_id, voter, vote`` (agree, question, abstain), ?session, ?run."""
     found = []
     for row, places, file, line, made_by in _rows(path, VOTE_NEEDED):

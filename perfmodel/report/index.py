@@ -48,6 +48,8 @@ def index_page(
     cycle = assessment.cycle
     total, scored, others = counts_of(assessment)
     meta = {"Run": manifest["run_id"]} if manifest.get("run_id") else {}
+    if manifest.get("ledger_head"):
+        meta["Ledger head"] = manifest["ledger_head"][:12]
     meta |= {
         "Quarter": f"{words.day(view.scheme.start)} to {words.day(view.scheme.end)}",
         "Rated": f"{scored} of {total}, {len(view.units)} units",

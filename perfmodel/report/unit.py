@@ -76,6 +76,8 @@ class Report(Value):
         rest = people - scored
         agree = "yes" if scored + sum(others.values()) == people else "no"
         meta = {"Run": self.manifest.get("run_id", "")} if self.manifest.get("run_id") else {}
+        if self.manifest.get("ledger_head"):
+            meta["Ledger head"] = self.manifest["ledger_head"][:12]
         meta |= {
             "Quarter": f"{words.day(v.scheme.start)} to {words.day(v.scheme.end)}",
             "Rated": f"{scored} of {people}",

@@ -53,7 +53,8 @@ def workbook(
             {"title": f"Performance calibration, {assessment.cycle.id}", "created": MADE, "author": "perfmodel"}
         )
         if manifest and manifest.get("run_id"):
-            book.set_custom_property(RUN, str(manifest["run_id"]))  # so that what is filled in is told from an older pack
+            # What is filled in is told from what was filled in on an older pack.
+            book.set_custom_property(RUN, str(manifest["run_id"]))
         _write(book, view, dict(manifest or {}), lang)
     finally:
         book.close()

@@ -55,11 +55,13 @@ def run(
     force: bool = False,
     cycle: str | None = None,
     scheme: str | None = None,
+    ledger_head: str = "",
     progress: Progress | None = None,
 ) -> Path:
     """Check ``source``, run the notebooks on it and publish; the page to open.
 
-    ``form`` "pdf" prints every page beside its HTML, too.
+    ``form`` "pdf" prints every page beside its HTML, too. ``ledger_head`` is printed as it stood, and is no part of
+    the run's id: a run knows no decision.
 
     A run that fails or is killed leaves what was published before untouched. The same input, scheme,
     parameters and code are the same run: it is done once, unless ``force``.
@@ -153,6 +155,7 @@ def run(
             "parameters": asked,
             "counts": manifest.agreed(assessment.counts),
             "warnings": manifest.warnings_of(assessment.findings),
+            **({"ledger_head": ledger_head} if ledger_head else {}),
             "inputs": inputs,
             "versions": manifest.versions(),
             "notebooks": {job.name: records[job.name] for job in plan},
