@@ -65,7 +65,8 @@ class Comparison:
         whole = sum(sums.values())
         lines = [
             say(
-                "{before} → {after}: {grades} of {n} proposed grades changed, {scores} scores by {least} points or more.",
+                "{before} → {after}: {grades} of {n} proposed grades changed, "
+                "{scores} scores by {least} points or more.",
                 before=self.before,
                 after=self.after,
                 grades=other,

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from hashlib import sha256
-from typing import Any
 
 import numpy as np
 import pandas as pd
