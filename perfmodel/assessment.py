@@ -371,8 +371,10 @@ def assess(cycle: Cycle | str | PathLike, *, seed: int = 1, history: Sequence[Cy
     DataError, SchemeError
         If the cycle is refused.
     """
-    from .io import read_cycle, read_history
+    from .io import read_cycle, read_history, shared
 
+    if not isinstance(cycle, Cycle) and history is None and (known := shared(cycle, seed)) is not None:
+        return known
     if not isinstance(cycle, Cycle):
         source, cycle = cycle, read_cycle(cycle)
         history = read_history(source) if history is None else history

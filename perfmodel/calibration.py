@@ -110,9 +110,7 @@ def discussion(
             continue
         score, raw = row["score_proposed"], row["score_raw"]
         if grade == grades[-1]:
-            rests = [f"KPI score {row['kpi_score']:.1f}"] if row["kpi_score"] == row["kpi_score"] else []
-            rests += [f"rating {row['rating']:.1f}"] if row["rating"] == row["rating"] else []
-            flag("lower_grade", 1, f"{grade} rests on {' and '.join(rests)}.")
+            flag("lower_grade", 1, _rests(grade, row["kpi_score"], row["rating"]))
         alone = row["cap"] and grade_of([score], scheme.cuts)[0]
         if alone and level[alone] < level[grade]:
             flag("gate", 1, f"A gate holds the grade at {row['cap']}; the score of {score:.1f} alone gives {alone}.")
@@ -127,16 +125,21 @@ def discussion(
                 flag("two_level_jump", 3, f"{before} in {cycle_id}, {grade} now.")
         apart = row["kpi_score"] - row["rating_points"]
         if abs(apart) >= limits.disagreement:
-            text = f"KPI score {row['kpi_score']:.1f}, rating {_rating(row)} worth {row['rating_points']:.1f} points: "
-            flag("disagree", 3, text + f"{abs(apart):.1f} apart.")
+            rating, points = row["rating"], row["rating_points"]
+            flag(
+                "disagree",
+                3,
+                f"KPI score {row['kpi_score']:.1f}, rating {rating:.1f} worth {points:.1f} points: "
+                f"{abs(apart):.1f} apart.",
+            )
         if row["p_stay"] < limits.call:
             shares = ", ".join(f"{g} {_chance(row[f'p_{g}'])}" for g in grades if row[f"p_{g}"] >= 0.05)
             flag("too_close", 2, f"Rating error alone gives {shares}.")
         nearest = min(grades[:-1], key=lambda g: abs(score - scheme.cuts[g]))
         near = abs(score - scheme.cuts[nearest])
         if row["p_stay"] != row["p_stay"] and near < 1:
-            text = f"Score {score:.2f}, {near:.2f} from the cut at {scheme.cuts[nearest]:g}; "
-            flag("missing_evidence", 3, text + "no P: severity of the rater is not identified.")
+            text = f"Score {score:.2f}, {near:.2f} from the cut at {scheme.cuts[nearest]:g}"
+            flag("missing_evidence", 3, f"{text}; no P: severity of the rater is not identified.")
         elif who in silent and multiplier[grade] != 1:
             flag("missing_evidence", 3, f"{grade} changes pay, and no rating that counts carries a comment.")
         if grade in top and days.get(who, np.inf) < NEW * limits.min_tenure:
@@ -176,8 +179,13 @@ def _tenure(cycle: Cycle) -> dict[str, float]:
     return {who: n for who, n in zip(people["employee_id"], days, strict=True) if n == n}
 
 
-def _rating(row: Mapping) -> str:
-    return f"{row['rating']:.1f}" if row["rating"] == row["rating"] else "none"
+def _rests(grade: str, kpi_score: float, rating: float) -> str:
+    """What a grade rests on; a person with a grade has at least one of the two."""
+    if rating != rating:
+        return f"{grade} rests on KPI score {kpi_score:.1f}."
+    if kpi_score != kpi_score:
+        return f"{grade} rests on rating {rating:.1f}."
+    return f"{grade} rests on KPI score {kpi_score:.1f} and rating {rating:.1f}."
 
 
 def _chance(p: float) -> str:

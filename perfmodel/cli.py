@@ -6,6 +6,7 @@ import signal
 import sys
 
 from . import __version__
+from .language import speak, told
 
 OK, REFUSED, USAGE, INTERRUPTED = 0, 1, 2, 130
 LEDGER = "reports/ledger.sqlite"
@@ -18,23 +19,24 @@ def main(argv=None) -> int:
     arguments = parser().parse_args(argv)
     # The number of BLAS threads changes last digits; kernels inherit this.
     os.environ.update(dict.fromkeys(THREADS, "1"))
+    speak(getattr(arguments, "lang", "en"))
     signal.signal(signal.SIGTERM, _terminated)  # so that a scheduler's stop ends the kernels too
     try:
         code = arguments.verb(arguments) or OK
         sys.stdout.flush()
         return code
     except KeyboardInterrupt:
-        say("interrupted; nothing was published")
+        tell("interrupted; nothing was published")
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return REFUSED
     except OSError as error:
         place = f": {error.filename}" if error.filename else ""
-        say(f"{error.strerror or error}{place}. Nothing was published.")
+        tell(f"{error.strerror or error}{place}. Nothing was published.")
         return REFUSED
     except MemoryError:
-        say("memory ran out; nothing was published. Use fewer --jobs, or a machine with more memory.")
+        tell("memory ran out; nothing was published. Use fewer --jobs, or a machine with more memory.")
         return REFUSED
     except Exception as error:
         from .errors import PerfmodelError
@@ -44,8 +46,8 @@ def main(argv=None) -> int:
         if error.findings:
             from .io import format_findings
 
-            print(format_findings(error.findings), file=sys.stderr)
-        say(str(error))
+            print(told(format_findings(error.findings)), file=sys.stderr)
+        tell(str(error))
         return getattr(error, "exit_status", REFUSED)
 
 
@@ -69,6 +71,7 @@ def parser() -> argparse.ArgumentParser:
 
     p = cycle(verb("check", check, "read and validate a cycle; print every finding"))
     p.add_argument("--limit", type=_count, default=200, metavar="N", help="findings to print (default 200)")
+    p.add_argument("--lang", choices=["en", "zh"], default="en", help="language of the findings")
 
     p = cycle(verb("run", run, "check, run the notebooks, publish the report; the last line is the page to open"))
     p.add_argument("--out", type=_folder, metavar="DIR", help="where runs are published (default reports/<cycle>)")
@@ -78,7 +81,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--format", choices=["html", "pdf"], default="html", help="pdf: print every page too")
     p.add_argument("--notebook", metavar="NAME", action="append", default=[], help="only this one; repeatable")
     p.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="a notebook's parameter; repeatable")
-    p.add_argument("--lang", choices=["en"], default="en", help="language of the pages")
+    p.add_argument("--lang", choices=["en", "zh"], default="en", help="language of the pages and of what is said")
     p.add_argument("--seed", type=_seed, default=1, metavar="N", help="fixes every random draw (default 1)")
     p.add_argument("--jobs", type=_count, metavar="N", help="notebooks at once (default: one a core)")
     p.add_argument("--timeout", type=_count, default=600, metavar="S", help="seconds for one notebook (default 600)")
@@ -184,11 +187,11 @@ def check(a) -> int:
 
     cycle, findings = check(a.source, cycle=a.cycle, scheme=a.scheme)
     if findings:
-        print(coloured(format_findings(findings, limit=a.limit)))
+        print(coloured(told(format_findings(findings, limit=a.limit))))
     if cycle is None:
         return REFUSED
     rows = ", ".join(f"{len(table)} {name}" for name, table in cycle.tables.items() if len(table))
-    print(f"{cycle.id} can be read: {rows}")
+    print(told(f"{cycle.id} can be read: {rows}"))
     return OK
 
 
@@ -213,7 +216,7 @@ def run(a) -> int:
             cycle=a.cycle,
             scheme=a.scheme,
             ledger_head=head_of(a.ledger),
-            progress=Progress(say, steps),
+            progress=Progress(tell, steps),
         )
     print(page)
     return OK
@@ -234,7 +237,7 @@ def sample(a) -> int:
     files = sample_files(**{key: value for key, value in asked.items() if value is not None})
     write_files(a.dir, files, force=a.force)
     quarters = sorted({name.split("/")[0] for name in files if name.endswith("/scheme.yaml")})
-    say(f"{len(files)} files, simulated: no person in them exists. Next: perfmodel check {a.dir}/{quarters[-1]}")
+    tell(f"{len(files)} files, simulated: no person in them exists. Next: perfmodel check {a.dir}/{quarters[-1]}")
     print(a.dir)
     return OK
 
@@ -245,14 +248,14 @@ def example(a) -> int:
     place = a.dir or os.path.join("reports", "examples", a.name)
     if a.name == "usjudge":
         write_files(place, examples.usjudge_files(), force=a.force)
-        say("USJudgeRatings as points, and what every choice of weights makes of them")
+        tell("USJudgeRatings as points, and what every choice of weights makes of them")
         print(*examples.usjudge_sentences(), sep="\n")
         print(place)
         return OK
     from .runner import write_tables
 
     write_files(place, examples.insteval_files(), force=a.force)
-    say(f"{place}: lme4's InstEval as a cycle, real ratings; now its tables")
+    tell(f"{place}: lme4's InstEval as a cycle, real ratings; now its tables")
     found = f"{place}-tables"
     write_tables(place, found)
     print(examples.insteval_sentence())
@@ -266,11 +269,11 @@ def bench(a) -> int:
     from .runner import bench, bench_live, bench_raters, bench_weights
 
     parts = {
-        "run": bench.measure(a.source, repeat=a.repeat, jobs=a.jobs, say=say),
-        "raters": bench_raters.beside_lme4(a.repeat, say),
-        "size": bench_raters.against_size(a.repeat, say),
-        "weights": bench_weights.weights_beside_floor(a.repeat, say),
-        "live": bench_live.live(a.repeat, say),
+        "run": bench.measure(a.source, repeat=a.repeat, jobs=a.jobs, say=tell),
+        "raters": bench_raters.beside_lme4(a.repeat, tell),
+        "size": bench_raters.against_size(a.repeat, tell),
+        "weights": bench_weights.weights_beside_floor(a.repeat, tell),
+        "live": bench_live.live(a.repeat, tell),
     }
     for line in chain.from_iterable(lines for name, lines in parts.items() if a.only in (None, name)):
         print(line, flush=True)
@@ -290,7 +293,7 @@ def freeze(a) -> int:
         numbers = {"stage": said(a.stage), "cycle": cycle.id, "n": entry.data["version"], "seq": entry.seq}
         print(said("{cycle}: {stage} frozen as version {n} (entry {seq}).", **numbers))
         if a.stage == "plan" and len(cycle.ratings):
-            say("ratings lie in the cycle already, so this plan was not frozen before ratings were seen")
+            tell("ratings lie in the cycle already, so this plan was not frozen before ratings were seen")
         print(entry.hash)
     return OK
 
@@ -447,7 +450,7 @@ def head_of(place: str) -> str:
 
 
 def usage(text: str) -> int:
-    say(text)
+    tell(text)
     return USAGE
 
 
@@ -473,9 +476,9 @@ def write_files(place: str, files: dict[str, bytes], *, force: bool) -> None:
     there = [name for name in files if (folder / name).exists()]
     differ = [name for name in there if (folder / name).read_bytes() != files[name]]
     if differ and not force:
-        more = f" and {len(differ) - 3} more" if len(differ) > 3 else ""
         raise PerfmodelError(
-            f"{place} holds other files of these names: {', '.join(differ[:3])}{more}. "
+            f"{place} holds other files of these names: {', '.join(differ[:3])}"
+            f"{f' and {len(differ) - 3} more' if len(differ) > 3 else ''}. "
             "They may be somebody's work. Choose another folder, or overwrite them with --force."
         )
     if not there and not force and folder.is_dir() and any(folder.iterdir()):
@@ -487,15 +490,18 @@ def write_files(place: str, files: dict[str, bytes], *, force: bool) -> None:
             path.write_bytes(data)
 
 
-def say(text: str) -> None:
-    print(f"perfmodel: {text}", file=sys.stderr, flush=True)
+def tell(text: str) -> None:
+    """A finished sentence to the user, in the language spoken."""
+    print(f"perfmodel: {told(text)}", file=sys.stderr, flush=True)
 
 
 def coloured(text: str) -> str:
     """``text`` with errors red and warnings yellow on a terminal, unless NO_COLOR is set."""
     if os.environ.get("NO_COLOR") or not sys.stdout.isatty():
         return text
-    return text.replace(": error: ", ": \033[31merror\033[0m: ").replace(": warning: ", ": \033[33mwarning\033[0m: ")
+    for level, colour in (("error", 31), ("warning", 33)):
+        text = text.replace(f": {told(level)}: ", f": \033[{colour}m{told(level)}\033[0m: ")
+    return text
 
 
 class bar:

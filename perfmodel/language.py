@@ -9,7 +9,9 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
 
 LANGUAGES = ("en", "zh")
@@ -68,20 +70,82 @@ def told(text: str) -> str:
     return text if spoken() == "en" or not text else _told(text, spoken())
 
 
-@lru_cache(maxsize=20_000)
+class _Piece(str):
+    """What stood where a pattern has a placeholder; ``{0:told}`` in a translation says it anew, ``{0}`` hands it on."""
+
+    lang = "en"
+
+    def __format__(self, kind: str) -> str:
+        return _told(str(self), self.lang) if kind == TOLD else str(self)
+
+
+@dataclass(frozen=True)
+class _Pattern:
+    """One kind of finished sentence: what it must contain, how it is read, what it becomes."""
+
+    key: str  # the longest of its words between placeholders: most patterns are passed over without reading
+    shape: re.Pattern[str]
+    said: str
+    again: frozenset[int]  # pieces that are sentences themselves
+    open: bool  # ends in a piece that is handed on
+    bare: bool  # no word of its own, so that it holds only where a piece inside is a sentence that is known
+
+    def turn(self, text: str, lang: str, strict: bool) -> str | None:
+        """``text`` said anew, None where it is another sentence; ``strict``: not where data look like sentences."""
+        if (found := self.shape.fullmatch(text)) is None:
+            return None
+        pieces = [_Piece(piece) for piece in found.groups()]
+        if self.open and pieces[-1].endswith("."):
+            return None  # the full stop is the sentence's, not the piece's
+        if strict and any(_torn(piece, i in self.again) for i, piece in enumerate(pieces)):
+            return None
+        for piece in pieces:
+            piece.lang = lang
+        said = self.said.format(*pieces)
+        return None if self.bare and said == self.said.replace(f":{TOLD}}}", "}").format(*pieces) else said
+
+
+def _torn(piece: str, sentence: bool) -> bool:
+    """Whether a piece begins or ends inside something else: between brackets, or, if it is none, among sentences."""
+    depth = list(accumulate((c == "(") - (c == ")") for c in piece if c in "()"))
+    cut = bool(depth) and (min(depth) < 0 or depth[-1] > 0)
+    return cut or (not sentence and JOINT.search(piece) is not None)
+
+
+JOINT = re.compile(r"(?<=[.?]) |; or |; | · ")
+SHOWN = {" ": "", "; or ": "；或", "; ": "；", " · ": " · "}
+
+
+@lru_cache(maxsize=50_000)
 def _told(text: str, lang: str) -> str:
-    catalogue = _catalogue(lang)
-    whole = catalogue.pgettext(TOLD, text)
-    if whole != text:
-        return whole
-    for pattern, said in _patterns(lang):
-        if found := pattern.fullmatch(text):
-            return said.format(*found.groups())
-    for joint, shown in (("; ", "；"), (". ", "。")):
-        first, found_joint, rest = text.partition(joint)
-        if found_joint and (turned := _told(first, lang)) != first:
-            return turned + shown + _told(rest, lang)
-    return text
+    """A sentence as it is known; else several, the longest known beginning first; else a list of known things; else
+    a sentence with data in it that look like several."""
+    if "\n" in text:
+        return "\n".join(_told(line, lang) for line in text.split("\n"))
+    if (turned := _sentence(text, lang, strict=True)) is not None:
+        return turned
+    for joint in reversed(list(JOINT.finditer(text))):
+        if (turned := _sentence(text[: joint.start()], lang, strict=True)) is not None:
+            return turned + SHOWN[joint[0]] + _told(text[joint.end() :], lang)
+    parts = [_sentence(part, lang, strict=True) for part in text.split(", ")]
+    if None not in parts:
+        return "、".join(filter(None, parts))
+    turned = _sentence(text, lang, strict=False)
+    return text if turned is None else turned
+
+
+def _sentence(text: str, lang: str, strict: bool) -> str | None:
+    exact = _catalogue(lang).pgettext(TOLD, text)
+    if exact != text:
+        return exact
+    for pattern in [pattern for key, pattern in _patterns(lang) if key in text]:
+        if pattern.bare and text.endswith("."):  # these come last
+            break
+        if (turned := pattern.turn(text, lang, strict)) is not None:
+            return turned
+    if text.endswith(".") and (turned := _sentence(text[:-1], lang, strict)) is not None:
+        return turned if turned.endswith(("。", "？")) else turned + "。"
+    return None
 
 
 @lru_cache
@@ -90,12 +154,30 @@ def _catalogue(lang: str) -> gettext.NullTranslations:
 
 
 @lru_cache
-def _patterns(lang: str) -> list[tuple[re.Pattern[str], str]]:
-    """Patterns of finished sentences with what they become; those that fix most of a sentence come first."""
+def _patterns(lang: str) -> list[tuple[str, _Pattern]]:
+    """Patterns of finished sentences by their key; those that fix most of a sentence come first, bare ones last."""
     whole = getattr(_catalogue(lang), "_catalog", {})
     entries = ((key.removeprefix(TOLD + "\x04"), said) for key, said in whole.items() if _is_pattern(key))
-    found = sorted(entries, key=lambda entry: -len(re.sub(r"\{\d\}", "", entry[0])))
-    return [(re.compile(re.sub(r"\\\{\d\\\}", "(.+?)", re.escape(key)), re.DOTALL), said) for key, said in found]
+    found = [([_plain(part) for part in re.split(r"\{\d+\}", key)], key, said) for key, said in entries]
+    found.sort(key=lambda entry: (-len("".join(entry[0])), entry[1]))
+    made = sorted((_pattern(fixed, said) for fixed, _, said in found), key=lambda pattern: pattern.bare)
+    return [(pattern.key, pattern) for pattern in made]
+
+
+def _pattern(fixed: list[str], said: str) -> _Pattern:
+    again = frozenset(int(place) for place in re.findall(rf"\{{(\d+):{TOLD}\}}", said))
+    return _Pattern(
+        key=max(fixed, key=len),
+        shape=re.compile("(.+?)".join(map(re.escape, fixed)), re.DOTALL),
+        said=said,
+        again=again,
+        open=not fixed[-1] and len(fixed) - 2 not in again,
+        bare=not re.search(r"\w", "".join(fixed)),
+    )
+
+
+def _plain(text: str) -> str:
+    return text.replace("{{", "{").replace("}}", "}")
 
 
 def _is_pattern(key: object) -> bool:

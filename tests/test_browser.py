@@ -4,12 +4,14 @@ import pytest
 from report_sample import EVIL, sample
 
 from perfmodel import report
+from perfmodel.language import speaking
 
 pytestmark = pytest.mark.browser
 # What a reader who hears the page is told of each chart.
 NAMES = """[...document.querySelectorAll('svg[role=img]')].map(s => s.getAttribute('aria-label') ||
     (s.getAttribute('aria-labelledby') || '').split(' ').map(i => document.getElementById(i)?.textContent).join(' '))"""
-PAGES = ("unit", "company", "index", "notebook")
+CHINESE = ("unit-zh", "company-zh", "index-zh")
+PAGES = ("unit", "company", "index", "notebook", *CHINESE)
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +24,10 @@ def folder(tmp_path_factory):
     (place / "company.html").write_text(report.calibration_report(assessment).html(), encoding="utf-8")
     (place / "index.html").write_text(report.index_page(assessment), encoding="utf-8")
     report.export_html(executed_notebook(place, assessment), place / "notebook.html", title="Raters")
+    with speaking("zh"):
+        (place / "unit-zh.html").write_text(report.calibration_report(assessment, "U01").html(), encoding="utf-8")
+        (place / "company-zh.html").write_text(report.calibration_report(assessment).html(), encoding="utf-8")
+        (place / "index-zh.html").write_text(report.index_page(assessment), encoding="utf-8")
     return place
 
 
@@ -50,7 +56,8 @@ def test_pages_open_without_an_error_and_ask_for_nothing_but_themselves(opened):
         assert [url for url in page.asked if not url.startswith("data:")] == [page.url], name
         assert page.locator("h1").count() == 1, name
         heard = page.evaluate(NAMES)
-        assert heard and all(len(text) > 15 and "undefined" not in text for text in heard), name
+        least = 8 if name in CHINESE else 15  # characters of a sentence that says something
+        assert heard and all(len(text) > least and "undefined" not in text for text in heard), name
         if name == "unit":
             assert page.get_by_text(EVIL).first.is_visible()
 
@@ -71,9 +78,21 @@ def test_an_id_opens_the_row_it_came_from(opened):
 
 
 def test_a_unit_prints_on_one_landscape_page(opened):
-    page = opened("unit", media="print")
-    pdf = page.pdf(prefer_css_page_size=True, print_background=True)
-    assert b"/Count 1" in pdf and b"/Count 2" not in pdf
+    for name in ("unit", "unit-zh"):
+        pdf = opened(name, media="print").pdf(prefer_css_page_size=True, print_background=True)
+        assert b"/Count 1" in pdf and b"/Count 2" not in pdf, name
+
+
+def test_chinese_pages_have_the_line_height_of_chinese_and_break_no_short_heading(opened):
+    for name in CHINESE:
+        page = opened(name)
+        assert page.locator("html").get_attribute("lang") == "zh"
+        height, size = page.locator("body").evaluate(
+            "b => [getComputedStyle(b).lineHeight, getComputedStyle(b).fontSize].map(parseFloat)"
+        )
+        assert abs(height / size - 1.55) < 0.01, name
+        broken = page.locator("thead th").evaluate_all("all => all.filter(t => t.offsetHeight > 60).length")
+        assert broken == 0, name
 
 
 def sorted_table(page, where=".src"):

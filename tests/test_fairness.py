@@ -619,8 +619,7 @@ def _page(table, status="DRAFT"):
 def test_the_page_leads_with_the_finding_and_how_many_chance_alone_would_give():
     html = _page(fairness(*_planned({"p": (200, 80), "q": (100, 10), "r": (100, 40)}), SCHEME))
     text = re.sub(r"<[^>]+>", " ", html).replace("\u00a0", " ")
-    # S+A of q: 10 of 100 against 80 of 200; the D of everybody are 10, so of 200 half as many: outside chance or not
-    # by their own p.
+    # S+A of q: 10 of 100 against 80 of 200, so 40 at the same rate.
     assert "S+A (raw) 10 of 100 (10 %), ratio 0.25 to p; 30 more would have it at the same rate." in text
     assert re.search(r"\d comparisons; chance alone gives at most about 0\.\d+ with p under \.05, and there", text)
     assert "HR and legal alone" in text and "DRAFT" in text

@@ -10,6 +10,7 @@ import pytest
 
 import perfmodel as pm
 from perfmodel import report
+from perfmodel.language import speaking
 from perfmodel.report.feedback import _file
 
 DATA = Path(__file__).parents[1] / "data"
@@ -55,6 +56,32 @@ def test_a_rater_whom_nobody_can_compare_is_told_why_and_what_would_help(quarter
     said = words(sheets[f"{of(quarter, 'left alone')}.html"])
     assert "a severe rater cannot be told from a weak team" in said
     assert "rated by a colleague" in said and "nan" not in said.lower().split()
+
+
+def test_a_chinese_page_says_the_same_numbers_and_no_english_sentence(quarter, sheets):
+    with speaking("zh"):
+        chinese = report.feedback_sheets(quarter)
+    for verdict in ("severe", "lenient", "left alone"):
+        name = f"{of(quarter, verdict)}.html"
+        here, there = (
+            re.sub(r"<header.*?</header>|<footer.*", "", p, flags=re.S) for p in (chinese[name], sheets[name])
+        )
+        numbers = [sorted(re.findall(r"[+−]?\d+\.\d+", words(page))) for page in (here, there)]
+        assert numbers[0] == numbers[1], name
+        assert "您" in here and not re.search(r"[a-z]{2,} [a-z]{2,} [a-z]{2,}", words(here)), name
+
+
+def test_every_finding_is_said_in_chinese_with_the_numbers_of_the_english_one(quarter):
+    profile = report.largest_profile(quarter)
+    for about in (
+        "scores", "chances", "weights", "links", "severity", "adjusted", "company", "distribution", "drift",
+        "consistency", "separation",
+    ):  # fmt: skip
+        english = report.finding(quarter, about, profile)
+        with speaking("zh"):
+            chinese = report.finding(quarter, about, profile)
+        numbers = [sorted(re.findall(r"\d*\.?\d+", text)) for text in (chinese, english)]
+        assert numbers[0] == numbers[1] and not re.search("[a-z]{2,}", chinese), chinese
 
 
 def test_a_raters_id_that_is_no_file_name_gets_one_of_its_own():

@@ -1,13 +1,17 @@
 """Charts say what their tables say, in DESIGN's language, with the same bytes each time."""
 
 import re
+from io import BytesIO, StringIO
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import rc_context
+from matplotlib.text import Text
 from report_sample import CUTS, sample
 
 from perfmodel import plots
+from perfmodel.language import speaking
 from perfmodel.plots import theme
 
 RUBRIC = ((1, 40), (2, 60), (3, 75), (4, 90), (5, 100))
@@ -39,6 +43,10 @@ def assessment():
 
 @pytest.fixture(scope="module")
 def charts(assessment):
+    return drawn_charts(assessment)
+
+
+def drawn_charts(assessment):
     t = assessment.tables()
     return {
         "grade_change": plots.grade_change(t["distribution"], unit="U02"),
@@ -58,10 +66,27 @@ def charts(assessment):
         "shrinkage": plots.shrinkage(SHRUNK),
         "drift": plots.drift(MOVES),
         "link_range": plots.link_range(RANGE),
-        "curve": plots.curve(CURVE, x="raters", y="absolute", ylabel="reliability", reference=0.8),
+        "curve": plots.curve(CURVE, x="raters", y="absolute", ylabel="reliability of their mean", reference=0.8),
         "wright_map": plots.wright_map(MAP),
-        "histogram": plots.histogram(np.arange(30.0), xlabel="points", mark=4),
+        "histogram": plots.histogram(np.arange(30.0), xlabel="score", mark=4),
     }
+
+
+def words_of(chart):
+    return [text for text in chart.findobj(Text) if text.get_text().strip() and text.get_visible()]
+
+
+def paper(chart):
+    """What a page is drawn on, to measure with."""
+    chart.dpi = 72
+    with rc_context(theme.RC):
+        return theme.PageRenderer(72 * chart.get_figwidth(), 72 * chart.get_figheight(), StringIO())
+
+
+def picture(chart) -> bytes:
+    file = BytesIO()
+    chart.savefig(file, format="png", metadata={"Software": None})
+    return file.getvalue()
 
 
 def test_every_chart_is_an_image_with_a_description_and_no_outside_address(charts):
@@ -196,30 +221,62 @@ def test_more_raters_than_a_picture_holds_are_told_in_words():
     assert "400 raters are too many to draw. Linked groups: 1" in plots.rater_network(ratings, raters).description
 
 
-def test_fonts_of_the_machine_do_not_move_a_chart(assessment, monkeypatch):
-    from perfmodel.plots import theme
-
+def test_fonts_of_the_machine_do_not_move_a_chart(assessment, monkeypatch, recwarn):
     table = assessment.tables()["pool"]
     drawn = []
     for installed in (("DejaVu Sans",), ("DejaVu Sans", "DejaVu Serif")):
         monkeypatch.setattr(theme, "fonts", lambda installed=installed: installed)
-        drawn.append(plots.money(table).svg("t"))
-    assert drawn[0] == drawn[1]
-    chart, ax = theme.panel(2, 1, left=0, right=0, top=0, bottom=0)
-    chinese, latin = ax.text(0, 0, "卓越 S"), ax.text(0, 1, "S")
-    with pytest.warns(UserWarning, match="Glyph"):  # the stand-in for a Chinese font has none
-        chart.svg("t")
-    assert chinese.get_fontfamily() == ["DejaVu Sans", "DejaVu Serif"], "a Chinese text asks for the Chinese font"
-    assert latin.get_fontfamily() != chinese.get_fontfamily()
+        with speaking("zh"):
+            drawn += [plots.money(table).svg("t"), plots.severity(assessment.tables()["raters"]).svg("t")]
+    assert drawn[:2] == drawn[2:] and "奖金池" in drawn[0] and "偏严" in drawn[1]
+    assert not recwarn.list, "a page shows Chinese in a typeface of its own, so none is looked for"
 
 
-def test_chinese_without_a_chinese_font_warns_by_name(monkeypatch):
-    from perfmodel.plots import theme
+def test_a_page_takes_a_chinese_character_for_one_em():
+    chart, ax = theme.panel(4, 1, left=0, right=0, top=0, bottom=0)
+    plain, bold = ax.text(0, 0, "评分尺度调整后", fontsize=10), ax.text(0, 1, "评分尺度", fontsize=8, weight="bold")
+    for text, points in ((plain, 70), (bold, 32)):  # 7 characters of 10 points, 4 of 8
+        assert text.get_window_extent(paper(chart), dpi=72).width == pytest.approx(points, rel=0.02)
+    assert theme.letters("KPI 得分") == 4 + 2 * theme.EM_LETTERS and theme.letters("KPI") == 3
+    assert theme.short("王" * 30) == "王" * 12 + "…", "21 letters hold twelve characters of 1.75"
 
-    monkeypatch.setattr(theme, "fonts", lambda: ("DejaVu Sans",))
-    with pytest.warns(UserWarning, match="Noto Sans CJK SC"):
-        assert not theme.can_draw("卓越")
+
+def test_a_picture_without_a_chinese_font_is_labelled_in_english_and_says_so(monkeypatch):
+    with speaking("zh"):
+        chart = plots.shrinkage(SHRUNK)
+        with speaking("en"):
+            as_english = picture(plots.shrinkage(SHRUNK))
+        page = chart.svg("t")
+        monkeypatch.setattr(theme, "fonts", lambda: ("DejaVu Sans",))
+        with pytest.warns(UserWarning, match="No Chinese font is installed.*Noto Sans CJK SC"):
+            assert picture(chart) == as_english
+        assert chart.svg("t") == page and "仅看评分" in page, "the page needs no font"
     assert theme.can_draw("S")
+
+
+def test_a_picture_asks_for_the_chinese_font_and_leaves_the_chart_as_it_was(monkeypatch):
+    monkeypatch.setattr(theme, "fonts", lambda: ("DejaVu Sans", "DejaVu Serif"))
+    chart, ax = theme.panel(2, 1, left=0, right=0, top=0, bottom=0)
+    chinese = ax.text(0, 0, "卓越 S")
+    with pytest.warns(UserWarning, match="Glyph .* missing from .*DejaVu Serif"):
+        picture(chart)  # the stand-in for a Chinese font has no such character
+    assert chinese.get_fontfamily() != ["DejaVu Sans", "DejaVu Serif"]
+
+
+def test_a_chinese_chart_says_nothing_in_english_and_stays_inside_its_frame(assessment, charts):
+    data = {*assessment.tables()["weight_importance"]["kpi"], "item", "logit", "rest", "top half"}  # and ids
+    with speaking("zh"):
+        chinese = drawn_charts(assessment)
+    for name, chart in chinese.items():
+        same = {t.get_text() for t in words_of(chart)} & {t.get_text() for t in words_of(charts[name])}
+        assert not [t for t in same - data if re.search("[a-z]{2,}", t) and not re.search(r"[A-Z]-?\d", t)], name
+        assert theme.CHINESE.search(chart.description), name
+        width, page = chart.get_figwidth() * 72, paper(chart)
+        chart.draw(page)  # labels of axes find their places
+        for text in words_of(chart):
+            if theme.CHINESE.search(text.get_text()):
+                box = text.get_window_extent(page)
+                assert box.x0 > -3 and box.x1 < width + 3, (name, text.get_text())
 
 
 def test_shrinkage_states_what_ratings_alone_say_and_what_is_believed():

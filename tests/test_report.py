@@ -318,7 +318,7 @@ def executed_notebook(folder, assessment):
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory, assessment):
     folder = tmp_path_factory.mktemp("export")
-    report.export_html(executed_notebook(folder, assessment), folder / "out.html", title="Rater severity", lang="en")
+    report.export_html(executed_notebook(folder, assessment), folder / "out.html", title="Rater severity")
     return (folder / "out.html").read_text(encoding="utf-8")
 
 

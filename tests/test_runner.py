@@ -16,10 +16,12 @@ from tiny_notebooks import closing, write_notebook
 import perfmodel.report
 from perfmodel.errors import Finding, RunError
 from perfmodel.io.cycle import History
+from perfmodel.language import spoken
 from perfmodel.runner import manifest, publish
 from perfmodel.runner import run as the_run
 from perfmodel.runner.parameters import Parameter, UsageError, find_notebooks, parse_settings, read_notebook
 from perfmodel.runner.record import digest_of
+from perfmodel.runner.run import NOTEBOOKS, _plan
 
 SCORES = pd.DataFrame({"employee_id": ["e1", "e2"], "score_raw": [81.25, 1 / 3]})
 
@@ -60,6 +62,7 @@ def stage(monkeypatch, tmp_path):
     monkeypatch.setitem(module, "read", lambda *_: (data, History()))
     monkeypatch.setitem(module, "assess", assess)
     monkeypatch.setattr(perfmodel.report, "index_page", lambda a, m, notebooks, **_: f"<p>{m['run_id']}</p>")
+    monkeypatch.setattr(perfmodel.report, "fairness_page", lambda a: "<p>for HR and legal</p>")
     company = SimpleNamespace(html=lambda: "<p>company</p>")
     monkeypatch.setattr(perfmodel.report, "calibration_report", lambda a, **_: company)
     monkeypatch.setattr(perfmodel.report, "workbook", lambda a, path, **_: path.write_bytes(b"pack"))
@@ -117,7 +120,7 @@ def test_a_run_leaves_the_contracts_files_and_a_manifest_with_the_digest_of_each
     files = {p.relative_to(run).as_posix() for p in run.rglob("*") if p.is_file()}
     assert files == {
         *("index.html", "company.html", "a.html", "a.ipynb", "pack.xlsx", "manifest.json"),
-        *("tables/scores.csv", "restricted/fairness.csv", "restricted/feedback/r1.html"),
+        *("tables/scores.csv", "restricted/fairness.csv", "restricted/fairness.html", "restricted/feedback/r1.html"),
     }
     assert stat.S_IMODE((run / "restricted").stat().st_mode) == 0o700
     said = manifest.read_manifest(run)
@@ -250,6 +253,35 @@ def test_each_unit_gets_its_page_where_the_notebook_takes_a_unit(quick):
     assert pages == {"index.html", "company.html", "one-U1.html", "one-U2.html", "all.html"}
     with pytest.raises(UsageError, match=r"--unit U3: there is none in 2026Q3.* Known: U1, U2"):
         quick.run(one, units=["U3"])
+
+
+def test_every_page_of_a_run_is_built_in_its_language_and_the_caller_goes_on_in_the_own(quick, monkeypatch):
+    heard = {}
+
+    def part(name, before):
+        def build(*args, **more):
+            heard[name] = spoken()
+            return before(*args, **more)
+
+        return build
+
+    for name in ("export_html", "feedback_sheets", "workbook", "index_page"):
+        monkeypatch.setattr(perfmodel.report, name, part(name, getattr(perfmodel.report, name)))
+    quick.run(write_notebook(quick.books / "a.ipynb", closing("a")), lang="zh")
+    assert heard == dict.fromkeys(("export_html", "feedback_sheets", "workbook", "index_page"), "zh")
+    assert spoken() == "en" and '<html lang="zh">' in (quick.out / "index.html").read_text(encoding="utf-8")
+
+
+def test_the_language_reaches_the_notebooks_that_have_it_as_a_parameter(tmp_path):
+    speaks = read_notebook(write_notebook(tmp_path / "speaks.ipynb", closing("speaks"), parameters="lang = 'en'"))
+    mute = read_notebook(write_notebook(tmp_path / "mute.ipynb", closing("mute")))
+    first, second = _plan((speaks, mute), {"speaks": {}, "mute": {}}, (), {"seed": 1, "lang": "zh"})
+    assert first.values == {"lang": "zh"} and second.values == {}
+    with pytest.raises(UsageError, match="--set lang=zh: lang is set by --lang"):
+        parse_settings(["lang=zh"], [speaks])
+    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+        book = read_notebook(path)
+        assert book.parameters["lang"].default == "en" and "pm.speak(lang)" in path.read_text(encoding="utf-8"), path
 
 
 def test_people_who_went_in_and_did_not_come_out_stop_the_run(quick):

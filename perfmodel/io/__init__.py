@@ -4,6 +4,7 @@ from .back import read_filled, read_table
 from .cycle import check, read_cycle, read_history
 from .findings import format_findings
 from .plan import write_plan
+from .shared import share, shared
 from .write import csv_bytes, digest, write_atomic, write_csv
 
 __all__ = [
@@ -15,6 +16,8 @@ __all__ = [
     "read_filled",
     "read_history",
     "read_table",
+    "share",
+    "shared",
     "write_atomic",
     "write_csv",
     "write_plan",

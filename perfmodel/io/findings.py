@@ -75,5 +75,7 @@ def format_findings(findings: Iterable[Finding], limit: int = 200) -> str:
     if len(findings) > limit:
         lines.append(f"… and {len(findings) - limit} more")
     warnings = len(findings) - errors
-    lines.append(f"{errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}")
+    lines.append(
+        f"{errors} {'error' if errors == 1 else 'errors'}, {warnings} {'warning' if warnings == 1 else 'warnings'}"
+    )
     return "\n".join(lines)

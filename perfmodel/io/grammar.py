@@ -134,8 +134,12 @@ def day(text: str) -> tuple[date, set[str]]:
     match = DATE.fullmatch(bare)
     if not match or (match[2], match[4], match[6]) not in (("-", "-", ""), ("/", "/", ""), ("年", "月", "日")):
         serial = bare.isdigit() and len(bare) == 5
-        hint = "a spreadsheet's day number; format the column as dates" if serial else "no date with one meaning"
-        raise Unreadable("date-bad", f"{text!r} is {hint}; write it as 2026-07-01.")
+        raise Unreadable(
+            "date-bad",
+            f"{text!r} is a spreadsheet's day number; format the column as dates; write it as 2026-07-01."
+            if serial
+            else f"{text!r} is no date with one meaning; write it as 2026-07-01.",
+        )
     try:
         value = date(int(match[1]), int(match[3]), int(match[5]))
     except ValueError:

@@ -49,9 +49,11 @@ def open_source(
         opened = Source(folder=path)
         _folder(path, opened, found, only)
     else:
-        what = "is a single file" if path.is_file() else "does not exist"
         raise refuse(
-            text, "source", f"{text} {what}; give the folder of a quarter, a cycle.xlsx or a database address."
+            text,
+            "source",
+            f"{text} {'is a single file' if path.is_file() else 'does not exist'}; "
+            "give the folder of a quarter, a cycle.xlsx or a database address.",
         )
     beside = (path.parent if path.is_file() else path) / "scheme.yaml"
     _scheme(opened, Path(scheme) if scheme else beside, found)
@@ -206,14 +208,12 @@ def read_csv(content: bytes, file: str, found: Findings) -> Sheet | None:
                 )  # fmt: skip
     except DataError as broken:
         line = broken.findings[0].line
-        message = (
-            "A double quote opened in this row is never closed"
-            if "end of data" in str(broken)
-            else f"A double quote stands inside this row where none may ({broken})"
-        )
+        opened = "end of data" in str(broken)
         found.add(
             file, line, 0, "error", "csv",
-            f'{message}, so where cells end is unclear; close it, and write a quote inside a text as "".',
+            f"A double quote "
+            f"{'opened in this row is never closed' if opened else f'stands inside this row where none may ({broken})'}"
+            ', so where cells end is unclear; close it, and write a quote inside a text as "".',
         )  # fmt: skip
         return None
     if not header:

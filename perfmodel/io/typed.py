@@ -115,8 +115,8 @@ def _places(table: Table, sheet: Sheet, found: Findings) -> dict[str, int]:
         found.add(
             sheet.file, 1, at + 1, "error" if required else "warning",
             "header-near" if required else "header-unknown",
-            f"{header!r} is no column of {table.name}" + (" and was kept out" if not required else "")
-            + (f"; did you mean {near}?" if near not in places else "."),
+            f"{header!r} is no column of {table.name}{'' if required else ' and was kept out'}"
+            f"{f'; did you mean {near}?' if near not in places else '.'}",
         )  # fmt: skip
     absent = [c.name for c in table.columns if c.required and c.name not in places and c.name not in missing_near]
     for name in absent:

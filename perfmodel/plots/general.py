@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from .theme import BAND, BLUE, INK, INK2, Chart, drawn, empty, panel
+from ..language import say
+from .theme import BAND, BLUE, INK, INK2, Chart, commas, drawn, empty, longest, panel, semicolons
 
 
 @drawn
@@ -24,10 +25,11 @@ def recovery(
 
     Not ``equal``: the two have different units, so there is no such line.
     """
+    xlabel, ylabel = say(xlabel), say(ylabel)
     x, y = np.asarray(truth, float), np.asarray(estimate, float)
     known = np.isfinite(x) & np.isfinite(y)
     if not known.any():
-        return empty("Nothing was estimated.", width)
+        return empty(say("Nothing was estimated."), width)
     chart, ax = panel(width, width * 0.8, left=0.6, right=0.1, top=0.1, bottom=0.5)
     if low is not None and high is not None:
         ax.vlines(x[known], np.asarray(low, float)[known], np.asarray(high, float)[known], color="#a3c5e0", lw=1.2)
@@ -40,10 +42,13 @@ def recovery(
         np.corrcoef(x[known], y[known])[0, 1] if known.sum() > 2 and np.ptp(x[known]) * np.ptp(y[known]) > 0 else np.nan
     )
     error = np.sqrt(np.mean((y[known] - x[known]) ** 2))
-    said = [f"root mean square error {error:.2f}"] * equal
-    said += [f"correlation {correlation:.2f}"] * bool(np.isfinite(correlation))
-    where = " around the line of equality" if equal else f", {ylabel} against {xlabel}"
-    chart.description = f"{int(known.sum())} points{where}: {', '.join(said)}."
+    said = [say("root mean square error {error}", error=f"{error:.2f}")] * equal
+    said += [say("correlation {value}", value=f"{correlation:.2f}")] * bool(np.isfinite(correlation))
+    chart.description = (
+        say("{n} points around the line of equality: {said}.", n=int(known.sum()), said=commas(said))
+        if equal
+        else say("{n} points, {y} against {x}: {said}.", n=int(known.sum()), y=ylabel, x=xlabel, said=commas(said))
+    )
     return chart
 
 
@@ -61,10 +66,10 @@ def strip(
     width: float = 7.2,
 ) -> Chart:
     """One row each: an estimate as a dot with its interval, the value at the right, a line at ``reference``."""
-    rows = table.dropna(subset=[value])
+    xlabel, rows = say(xlabel), table.dropna(subset=[value])
     if rows.empty:
-        return empty("Nothing to show: no value is known.", width)
-    left = 0.2 + 0.075 * rows[label].astype(str).str.len().max()
+        return empty(say("Nothing to show: no value is known."), width)
+    left = 0.2 + 0.075 * longest(rows[label])
     chart, ax = panel(width, 0.15 + 0.27 * len(rows) + 0.45, left=left, right=0.7, top=0.1, bottom=0.45)
     y = np.arange(len(rows))
     if low and high:
@@ -86,9 +91,8 @@ def strip(
     ax.spines["left"].set_visible(False)
     ax.grid(axis="x")
     ax.set_xlabel(xlabel, loc="left")
-    chart.description = f"{xlabel}: " + "; ".join(
-        f"{n} {v:.{digits}f}" for n, v in zip(rows[label], rows[value].astype(float), strict=True)
-    )
+    said = (f"{n} {v:.{digits}f}" for n, v in zip(rows[label], rows[value].astype(float), strict=True))
+    chart.description = say("{what}: {values}", what=xlabel, values=semicolons(said))
     return chart
 
 
@@ -97,10 +101,10 @@ def histogram(
     values: Sequence[float], *, xlabel: str, mark: float | None = None, bins: int = 24, width: float = 4.4
 ) -> Chart:
     """Counts of values, with a line at ``mark``."""
-    known = np.asarray(values, float)
+    xlabel, known = say(xlabel), np.asarray(values, float)
     known = known[np.isfinite(known)]
     if not len(known):
-        return empty("Nothing to count.", width)
+        return empty(say("Nothing to count."), width)
     chart, ax = panel(width, 2.3, left=0.4, right=0.1, top=0.15, bottom=0.5)
     ax.hist(known, bins=bins, color=BLUE, rwidth=0.94)
     if mark is not None:
@@ -109,7 +113,8 @@ def histogram(
     ax.grid(axis="y", color=BAND)
     ax.tick_params(colors=INK2)
     low, middle, high = np.quantile(known, [0.05, 0.5, 0.95])
-    chart.description = (
-        f"{xlabel}: {len(known)} values, median {middle:.2f}, 90 % of them between {low:.2f} and {high:.2f}."
-    )
+    chart.description = say(
+        "{what}: {n} values, median {median}, 90 % of them between {low} and {high}.",
+        what=xlabel, n=len(known), median=f"{middle:.2f}", low=f"{low:.2f}", high=f"{high:.2f}",
+    )  # fmt: skip
     return chart

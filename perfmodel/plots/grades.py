@@ -8,8 +8,31 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.transforms import blended_transform_factory
 
+from ..language import say
 from ..tables import COMPANY, POOLED
-from .theme import ACCENT, BAND, BLUE, HAIR, INK, INK2, RULE, Chart, drawn, empty, listed, panel, ramp, signed
+from .theme import (
+    ACCENT,
+    BAND,
+    BLUE,
+    HAIR,
+    INK,
+    INK2,
+    RULE,
+    STEPS,
+    Chart,
+    commas,
+    drawn,
+    empty,
+    letters,
+    listed,
+    panel,
+    ramp,
+    semicolons,
+    sentences,
+    signed,
+)
+
+SCORES = {"score_raw": "score raw", "score_adjusted": "score adjusted", "score_proposed": "score proposed"}
 
 
 def order_of(grades) -> list[str]:
@@ -41,7 +64,8 @@ def grade_change(
     old = rows[rows["stage"] == before].set_index("grade")
     new = rows[rows["stage"] == after].set_index("grade")
     if new.empty or old.empty:
-        return empty(f"No grade of {unit} is known at both steps, {before} and {after}.", width)
+        steps = {"before": say(STEPS.get(before, before)), "after": say(STEPS.get(after, after))}
+        return empty(say("No grade of {unit} is known at both steps, {before} and {after}.", unit=unit, **steps), width)
     names = order_of(new.index)
     people = new.loc[[g for g in names if "+" not in g], "n"].sum()
     bands = [g for g in names if "+" in g]
@@ -80,7 +104,15 @@ def grade_change(
             weight="bold" if a != b or outside else "normal",
             color=ACCENT if outside else INK if a != b else INK2,
         )
-        said.append((g, f"{b} before, {a} after" + (f", chance {low:.0f} to {high:.0f}" if np.isfinite(low) else "")))
+        counts = {"before": b, "after": a, "low": f"{low:.0f}", "high": f"{high:.0f}"}
+        said.append(
+            (
+                g,
+                say("{before} before, {after} after, chance {low} to {high}", **counts)
+                if np.isfinite(low)
+                else say("{before} before, {after} after", before=b, after=a),
+            )
+        )
     if bands:
         y = min(place[g] for g in bands) - 0.75
         ax.plot(
@@ -94,7 +126,9 @@ def grade_change(
     chart.text(
         0.997,
         1,
-        f"{before} → {after}" if (before, after) != ("raw", "adjusted") else "before → after",
+        say("before → after")
+        if (before, after) == ("raw", "adjusted")
+        else f"{say(STEPS.get(before, before))} → {say(STEPS.get(after, after))}",
         ha="right",
         va="top",
         color=INK2,
@@ -106,19 +140,23 @@ def grade_change(
     ax.tick_params(length=0)
     for side in ("left", "bottom"):
         ax.spines[side].set_visible(False)
-    chart.text(0, 0.42 / chart.get_figheight(), "people", color=INK2, va="center", fontsize=9)
-    tested = [(Patch(fc=BAND), f"chance alone, {100 * level:g} %")] if new["chance_low"].notna().any() else []
+    chart.text(0, 0.42 / chart.get_figheight(), say("people"), color=INK2, va="center", fontsize=9)
+    alone = say("chance alone, {level} %", level=f"{100 * level:g}")
+    tested = [(Patch(fc=BAND), alone)] if new["chance_low"].notna().any() else []
     _key(
         chart,
         [
-            (Line2D([], [], marker="o", ls="", ms=7, mfc="white", mec=BLUE, mew=1.5), "before"),
-            (Line2D([], [], marker="o", ls="", ms=7, color=BLUE), "after"),
+            (Line2D([], [], marker="o", ls="", ms=7, mfc="white", mec=BLUE, mew=1.5), say("before")),
+            (Line2D([], [], marker="o", ls="", ms=7, color=BLUE), say("after")),
             *tested,
-            (Line2D([], [], color=INK, lw=1.2, marker="|", ms=7, mew=1.2), "guideline"),
+            (Line2D([], [], color=INK, lw=1.2, marker="|", ms=7, mew=1.2), say("guideline")),
         ],
     )
-    where = "the company" if unit == "company" else unit
-    chart.description = f"People per grade in {where}, n = {people}: {listed(said)}."
+    chart.description = (
+        say("People per grade in the company, n = {n}: {grades}.", n=people, grades=listed(said))
+        if unit == COMPANY
+        else say("People per grade in {unit}, n = {n}: {grades}.", unit=unit, n=people, grades=listed(said))
+    )
     return chart
 
 
@@ -187,7 +225,7 @@ def kpi_against_rating(
     """
     both = people.dropna(subset=["kpi_score", "rating"]).sort_values("employee_id")
     if both.empty:
-        return empty("Nobody has both a KPI score and a rating.", width)
+        return empty(say("Nobody has both a KPI score and a rating."), width)
     low, high = agreement_zone(people, rubric) if zone is None else zone
     ratings, points = (np.asarray(v, float) for v in np.transpose(rubric))
     chart, ax = panel(width, 2.45, left=0.25, right=0.14, top=0.24, bottom=0.46)
@@ -213,8 +251,8 @@ def kpi_against_rating(
         label = f"{who} {names[who]}" if names and who in names else who
         places = []
         for nth, (side, up) in enumerate((s, u) for u in (0, line_height, -line_height) for s in (1, -1)):
-            begin = x[i] + gap if side == 1 else x[i] - gap - letter * len(label)
-            end, level = begin + letter * len(label), y[i] + up
+            begin = x[i] + gap if side == 1 else x[i] - gap - letter * letters(label)
+            end, level = begin + letter * letters(label), y[i] + up
             dots = (np.abs(y - level) < 0.2) & (x > begin - gap) & (x < end + gap) & (np.arange(len(x)) != i)
             labels = sum(abs(t - level) < line_height and begin < e and b < end for b, e, t in taken)
             out = begin < left or end > right or not scale[0] <= level <= scale[1] + 0.12
@@ -236,19 +274,29 @@ def kpi_against_rating(
     ax.set_ylim(min(scale[0], y.min()) - 0.05 if y.min() < scale[0] + 1 else np.floor(y.min()) - 0.5, scale[1] + 0.12)
     ax.set_yticks(np.arange(np.ceil(ax.get_ylim()[0]), scale[1] + 0.01))
     ax.yaxis.set_major_formatter("{x:.0f}")
-    chart.text(0, 0.995, f"↑ rating, {scale[0]:g}–{scale[1]:g}", va="top", fontsize=9)
-    chart.text(0.25 / width, 0.01, "KPI score, points →", va="bottom", fontsize=9)
-    note = "dashed: the rubric" + ("; grey: 80 % of all" if known else "")
+    rating = say("↑ rating, {least}–{most}", least=f"{scale[0]:g}", most=f"{scale[1]:g}")
+    chart.text(0, 0.995, rating, va="top", fontsize=9)
+    chart.text(0.25 / width, 0.01, say("KPI score, points →"), va="bottom", fontsize=9)
+    note = say("dashed: the rubric; grey: 80 % of all") if known else say("dashed: the rubric")
     chart.text(1 - 0.14 / width, 0.01, note, ha="right", va="bottom", color=INK2, fontsize=9)
-    who = "; ".join(
-        f"{both['employee_id'].iloc[i]} rated {y[i]:.1f} at a KPI score of {x[i]:.1f}" for i in sorted(farthest)
-    )
-    chart.description = (
-        f"{len(both)} people; {int((~outside).sum())} lie where rating and results usually agree"
-        + (f"; outside: {who}." if who else "; none outside.")
-        if known
-        else f"{len(both)} people; too few to say what distance is usual."
-    )
+    who = semicolons(
+        say(
+            "{who} rated {rating} at a KPI score of {score}",
+            who=both["employee_id"].iloc[i], rating=f"{y[i]:.1f}", score=f"{x[i]:.1f}",
+        )
+        for i in sorted(farthest)
+    )  # fmt: skip
+    n, usual = len(both), int((~outside).sum())
+    if not known:
+        chart.description = say("{n} people; too few to say what distance is usual.", n=n)
+    elif who:
+        chart.description = say(
+            "{n} people; {usual} lie where rating and results usually agree; outside: {who}.", n=n, usual=usual, who=who
+        )
+    else:
+        chart.description = say(
+            "{n} people; {usual} lie where rating and results usually agree; none outside.", n=n, usual=usual
+        )
     return chart
 
 
@@ -261,7 +309,7 @@ def unit_multiples(
     rows = rows[(rows["unit"] != COMPANY) & ~rows["unit"].str.startswith(POOLED)]
     units = unit_order(rows)
     if not rows["n"].sum():
-        return empty("No unit has a grade.", width)
+        return empty(say("No unit has a grade."), width)
     down = -(-len(units) // columns)
     chart = Chart(figsize=(width, 1.62 * down))
     top = rows["share"].astype(float).max()
@@ -308,7 +356,12 @@ def unit_multiples(
                 zorder=3,
             )
             if out:
-                words.append(f"{g} {count:.0f}; chance gives {low:.0f} to {high:.0f}")
+                words.append(
+                    say(
+                        "{grade} {n}; chance gives {low} to {high}",
+                        grade=g, n=f"{count:.0f}", low=f"{low:.0f}", high=f"{high:.0f}",
+                    )
+                )  # fmt: skip
         ax.set_xlim(-0.55, len(names) - 0.45)
         ax.set_ylim(0, ceiling * 1.12)
         ax.set_xticks(range(len(names)), names, fontsize=8.5)
@@ -317,7 +370,8 @@ def unit_multiples(
         ax.spines["left"].set_visible(False)
         ax.text(0, 1.08, unit, transform=ax.transAxes, weight="bold", fontsize=9)
         ax.text(1, 1.08, f"n {n}", transform=ax.transAxes, ha="right", color=INK2, fontsize=9)
-        verdict = words[0] if words else "within chance" if tested else "too few to test" if n else "nobody graded"
+        quiet = say("within chance") if tested else say("too few to test") if n else say("nobody graded")
+        verdict = words[0] if words else quiet
         ax.text(
             0,
             -0.25,
@@ -328,8 +382,10 @@ def unit_multiples(
             color=ACCENT if words else INK2,
             weight="bold" if words else "normal",
         )
-        said.append(f"{unit} ({n} people): " + ", ".join(f"{g} {int(own['n'].loc[g])}" for g in names) + f"; {verdict}")
-    chart.description = f"Grey is {level:.0%} of what chance alone gives. ".replace("%", " %") + ". ".join(said) + "."
+        counts = commas(f"{g} {int(own['n'].loc[g])}" for g in names)
+        said.append(say("{unit} ({n} people): {counts}; {verdict}.", unit=unit, n=n, counts=counts, verdict=verdict))
+    grey = say("Grey is {level} of what chance alone gives.", level=f"{100 * level:.0f} %")
+    chart.description = sentences([grey, *said])
     return chart
 
 
@@ -347,7 +403,7 @@ def score_distribution(
     """How the scores lie between the cuts: people per two points, the cuts as lines, counts per grade."""
     values = scores[column].dropna().to_numpy(float)
     if not len(values):
-        return empty("Nobody has a score.", width)
+        return empty(say("Nobody has a score."), width)
     chart, ax = panel(width, 2.5, left=0.3, right=0.1, top=0.4, bottom=0.45)
     low, high = 2 * np.floor(values.min() / 2) - 2, max(2 * np.ceil(values.max() / 2) + 2, 92)
     ax.hist(values, bins=np.arange(low, high + 1, 2), color=BLUE, rwidth=0.92)
@@ -370,14 +426,20 @@ def score_distribution(
         said.append((g, n))
         upper = cuts[g]
     ax.set_xlim(low, high)
-    ax.set_xlabel(f"{column.replace('_', ' ').removesuffix(' adjusted')}, points; lines: cuts between grades")
+    score = say("score") if column == "score_adjusted" else _score(column)
+    ax.set_xlabel(say("{score}, points; lines: cuts between grades", score=score))
     ax.grid(axis="y")
-    chart.description = (
-        f"Scores of {len(values)} people from {values.min():.1f} to {values.max():.1f}, "
-        f"median {np.median(values):.1f}. "
-        f"People per grade: {listed(said)}."
-    )
+    chart.description = say(
+        "Scores of {n} people from {low} to {high}, median {median}. People per grade: {grades}.",
+        n=len(values), low=f"{values.min():.1f}", high=f"{values.max():.1f}", median=f"{np.median(values):.1f}",
+        grades=listed(said),
+    )  # fmt: skip
     return chart
+
+
+def _score(column: str) -> str:
+    """A column of scores in words."""
+    return say(SCORES.get(column, column.replace("_", " ")))
 
 
 @drawn
@@ -393,7 +455,7 @@ def slopes(
     """Score before and after, one line a person; those whose grade changes are drawn dark and named."""
     both = scores.dropna(subset=[before, after]).sort_values("employee_id")
     if both.empty:
-        return empty("Nobody has a score at both steps.", width)
+        return empty(say("Nobody has a score at both steps."), width)
     old, new = both[before].to_numpy(float), both[after].to_numpy(float)
     bounds = np.sort(np.asarray(list(cuts.values()), float))
     crossed = np.searchsorted(bounds, old + 1e-9, "right") != np.searchsorted(bounds, new + 1e-9, "right")
@@ -406,7 +468,7 @@ def slopes(
         y = min(new[i], y - span * 0.055)
         who = both["employee_id"].iloc[i]
         ax.text(1.04, y, f"{who} {signed(new[i] - old[i], 1)}", va="center", fontsize=8.5, clip_on=False)
-        labels.append(f"{who} {old[i]:.1f} to {new[i]:.1f}")
+        labels.append(say("{who} {old} to {new}", who=who, old=f"{old[i]:.1f}", new=f"{new[i]:.1f}"))
     low, high = min(old.min(), new.min()) - 1, max(old.max(), new.max()) + 1
     for g, least in cuts.items():
         if low < least < high:
@@ -415,13 +477,17 @@ def slopes(
     ax.set_xlim(0, 1)
     ax.set_ylim(min(low, y - 1) if labels else low, high)
     ax.set_axis_off()
-    ax.text(0, 1.02, before.replace("_", " "), transform=ax.transAxes, color=INK2)
-    ax.text(1, 1.02, after.replace("_", " "), transform=ax.transAxes, color=INK2, ha="right")
+    ax.text(0, 1.02, _score(before), transform=ax.transAxes, color=INK2)
+    ax.text(1, 1.02, _score(after), transform=ax.transAxes, color=INK2, ha="right")
+    n, changed = len(both), int(crossed.sum())
     chart.description = (
-        f"Scores of {len(both)} people before and after; {int(crossed.sum())} change grade"
-        + (": " + "; ".join(labels) if labels else "")
-        + "."
-    )
+        say(
+            "Scores of {n} people before and after; {changed} change grade: {who}.",
+            n=n, changed=changed, who=semicolons(labels),
+        )
+        if labels
+        else say("Scores of {n} people before and after; {changed} change grade.", n=n, changed=changed)
+    )  # fmt: skip
     return chart
 
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 from markupsafe import Markup, escape
 
-from .theme import ACCENT, BAND, BLUE, HAIR, INK, RULE, chance
+from ..language import say
+from .theme import ACCENT, BAND, BLUE, HAIR, INK, RULE, chance, commas
 
 
 def p_columns(chances: Mapping[str, float], grade: str) -> Markup:
@@ -27,7 +28,7 @@ def p_columns(chances: Mapping[str, float], grade: str) -> Markup:
                 )
             said.append(f"{g} {p:.2f}")
         parts.append(f'<path d="M{x} 34.5h20" stroke="{RULE}"/>')
-    label = escape("Chance that rating error alone gives the grade: " + ", ".join(said))
+    label = escape(say("Chance that rating error alone gives the grade: {chances}", chances=commas(said)))
     width = 1 + 25 * len(chances)
     return Markup(f'<svg class="pb" viewBox="0 -4 {width} 40" role="img" aria-label="{label}">{"".join(parts)}</svg>')
 
@@ -45,9 +46,13 @@ def p_letters(grades) -> Markup:
 def w_bar(share: float, grade: str = "") -> Markup:
     """One horizontal bar from 0 to 1: the share of permitted weights that keep the grade."""
     if not np.isfinite(share):
-        return Markup('<span class="note">not known</span>')
+        return Markup('<span class="note">{}</span>').format(say("not known"))
     full = 150 * float(share)
-    label = escape(f"{chance(share)} of the permitted weights keep {grade}".rstrip())
+    label = escape(
+        say("{share} of the permitted weights keep {grade}", share=chance(share), grade=grade)
+        if grade
+        else say("{share} of the permitted weights keep", share=chance(share))
+    )
     return Markup(
         f'<svg class="wb" viewBox="0 0 150 16" preserveAspectRatio="none" role="img" aria-label="{label}">'
         f'<rect x="0" y="3" width="150" height="10" fill="#fff" stroke="{RULE}"/>'
@@ -91,7 +96,8 @@ def grade_bars(
             f'class="{"a" if g in outside else ""}">{count}</text>'
         )
         parts.append(f'<text x="{middle:.1f}" y="112" text-anchor="middle" class="m">{escape(g)}</text>')
-    label = escape(f"{name}, {sum(counts.values())} people: " + ", ".join(f"{g} {c}" for g, c in counts.items()))
+    each = commas(f"{g} {c}" for g, c in counts.items())
+    label = escape(say("{unit}, {n} people: {grades}", unit=name, n=sum(counts.values()), grades=each))
     return Markup(f'<svg viewBox="0 0 190 116" role="img" aria-label="{label}">{"".join(parts)}</svg>')
 
 
@@ -107,11 +113,11 @@ def category_strip(unit: float, company: float, *, low: float, high: float, targ
         parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="3" y2="13" stroke="{RULE}" stroke-dasharray="2 2"/>')
     if np.isfinite(company):
         parts.append(f'<path d="M{place(company):.1f} 1v14" stroke="{INK}" stroke-width="2"/>')
-        said.append(f"company {company:.1f}")
+        said.append(say("company {points}", points=f"{company:.1f}"))
     if np.isfinite(unit):
         parts.append(f'<circle cx="{place(unit):.1f}" cy="8" r="4.5" fill="{BLUE}"/>')
-        said.insert(0, f"unit {unit:.1f}")
-    label = escape(", ".join(said) or "not known")
+        said.insert(0, say("unit {points}", points=f"{unit:.1f}"))
+    label = escape(commas(said) or say("not known"))
     return Markup(f'<svg class="strip" viewBox="0 0 120 16" role="img" aria-label="{label}">{"".join(parts)}</svg>')
 
 

@@ -3,7 +3,24 @@
 import numpy as np
 import pandas as pd
 
-from .theme import BLUE, HAIR, INK, INK2, RULE, Chart, drawn, empty, panel, signed
+from ..language import say, told
+from .theme import (
+    BLUE,
+    HAIR,
+    INK,
+    INK2,
+    RULE,
+    Chart,
+    commas,
+    drawn,
+    empty,
+    letters,
+    panel,
+    semicolons,
+    sentences,
+    short,
+    signed,
+)
 
 LABEL_STEP = 0.155  # inches between labels
 
@@ -29,7 +46,13 @@ def curve(
     rows = table.dropna(subset=[x, y]).sort_values(x, kind="stable")
     if rows.empty:
         reason = table["reason"].iloc[0] if len(table) and "reason" in table and table["reason"].iloc[0] else ""
-        return empty(f"Nothing to draw: {reason}." if reason else "Nothing to draw: no value is known.", width)
+        return empty(
+            say("Nothing to draw: {reason}.", reason=told(reason))
+            if reason
+            else say("Nothing to draw: no value is known."),
+            width,
+        )
+    xname, yname = say(xlabel or x), say(ylabel or y)
     chart, ax = panel(width, width * 0.62, left=0.62, right=0.55 if by is None else 1.1, top=0.2, bottom=0.5)
     said = []
     groups = [("", rows)] if by is None else list(rows.groupby(by, sort=True))
@@ -45,10 +68,11 @@ def curve(
                     f"{value:.{digits}f}", (at, value), xytext=(0, 6), textcoords="offset points", ha="center",
                     color=INK2, fontsize=8.5,
                 )  # fmt: skip
-        said.append(
-            (f"{name}: " if name else "")
-            + ", ".join(f"{value:.{digits}f} at {at:,g}" for at, value in zip(own[x], own[y], strict=True))
+        values = commas(
+            say("{value} at {x}", value=f"{value:.{digits}f}", x=f"{at:,g}")
+            for at, value in zip(own[x], own[y], strict=True)
         )
+        said.append(say("{what}: {values}", what=name, values=values) if name else values)
     if reference is not None:
         ax.axhline(reference, color=INK, lw=0.8, zorder=0)
         ax.text(1.01, reference, f"{reference:g}", transform=ax.get_yaxis_transform(), va="center", color=INK2)
@@ -66,10 +90,10 @@ def curve(
         low, high = ax.get_ylim()
         ax.set_ylim(low, high + 0.08 * (high - low))
     ax.grid(axis="y", color=HAIR)
-    ax.set_xlabel(xlabel or x)
-    ax.set_ylabel(ylabel or y)
-    reached = f" To be reached: {reference:g}." if reference is not None else ""
-    chart.description = f"{ylabel or y} by {xlabel or x}: " + "; ".join(said) + "." + reached
+    ax.set_xlabel(xname)
+    ax.set_ylabel(yname)
+    reached = [] if reference is None else [say("To be reached: {level}.", level=f"{reference:g}")]
+    chart.description = sentences([say("{y} by {x}: {values}.", y=yname, x=xname, values=semicolons(said)), *reached])
     return chart
 
 
@@ -90,7 +114,7 @@ def wright_map(table: pd.DataFrame, *, width: float = 7.2, height: float = 4.6) 
     rows = table.dropna(subset=["measure"])
     people = rows.loc[rows["facet"] == "employee", "measure"].to_numpy(float)
     if rows.empty or not len(people):
-        return empty("Nothing was estimated.", width)
+        return empty(say("Nothing was estimated."), width)
     chart, ax = panel(width, height, left=0.5, right=0.05, top=0.35, bottom=0.1)
     low, high = float(rows["measure"].min()), float(rows["measure"].max())
     room = 0.06 * (high - low or 1)
@@ -106,22 +130,38 @@ def wright_map(table: pd.DataFrame, *, width: float = 7.2, height: float = 4.6) 
             3.3 - dx * np.arange(count), [low + (level + 0.5) * step] * count, "o", ms=min(4.0, 34 * dx), color=BLUE
         )
     ax.axvline(3.5, color=RULE, lw=0.8)
-    ax.text(3.3, 1.02, f"{len(people)} people", transform=ax.get_xaxis_transform(), ha="right", color=INK2)
-    said = [f"people from {signed(people.min())} to {signed(people.max())}"]
-    for at, facet, words in ((3.7, "rater", "raters, severe above"), (6.9, "kpi", "items, hard above")):
+    ax.text(3.3, 1.02, say("{n} people", n=len(people)), transform=ax.get_xaxis_transform(), ha="right", color=INK2)
+    said = [say("people from {low} to {high}", low=signed(people.min()), high=signed(people.max()))]
+    for at, facet, words in ((3.7, "rater", say("raters, severe above")), (6.9, "kpi", say("items, hard above"))):
         own = rows[rows["facet"] == facet].sort_values(["measure", "id"], ascending=[False, True])
         ax.text(at, 1.02, words, transform=ax.get_xaxis_transform(), color=INK2)
         for names, value in _grouped(own, LABEL_STEP * inch):
-            text = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
             ax.plot([at - 0.12, at - 0.04], [value, value], color=RULE, lw=0.8)
-            ax.text(at, value, text if len(text) < 42 else text[:41] + "…", va="center", fontsize=8, color=INK)
+            ax.text(at, value, _named(names), va="center", fontsize=8, color=INK)
         if len(own):
-            said.append(f"{words.split(',')[0]} from {signed(own['measure'].min())} to {signed(own['measure'].max())}")
+            ends = {"low": signed(own["measure"].min()), "high": signed(own["measure"].max())}
+            said.append(
+                say("raters from {low} to {high}", **ends)
+                if facet == "rater"
+                else say("items from {low} to {high}", **ends)
+            )
     ax.spines["bottom"].set_visible(False)
     ax.set_xticks([])
-    ax.set_ylabel("logits")
-    chart.description = "On one scale, in logits: " + "; ".join(said) + "."
+    ax.set_ylabel(say("logits"))
+    chart.description = say("On one scale, in logits: {values}.", values=semicolons(said))
     return chart
+
+
+def _named(names: list[str], most: float = 36) -> str:
+    """Up to three names and how many more there are, fewer where they are too long for the column."""
+    text = ""
+    for shown in range(min(3, len(names)), 0, -1):
+        text = commas(names[:shown])
+        if len(names) > shown:
+            text = say("{names} and {n} more", names=text, n=len(names) - shown)
+        if letters(text) <= most:
+            break
+    return short(text, 42)
 
 
 def _grouped(rows: pd.DataFrame, step: float) -> list[tuple[list[str], float]]:

@@ -8,8 +8,28 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.transforms import blended_transform_factory
 
+from ..language import say
 from .grades import _key
-from .theme import ACCENT, BAND, BLUE, HAIR, INK, INK2, RULE, Chart, drawn, empty, panel, rows_of, short, signed
+from .theme import (
+    ACCENT,
+    BAND,
+    BLUE,
+    HAIR,
+    INK,
+    INK2,
+    RULE,
+    Chart,
+    commas,
+    drawn,
+    empty,
+    longest,
+    panel,
+    rows_of,
+    semicolons,
+    sentences,
+    short,
+    signed,
+)
 
 MOST_RATERS = 300  # in a picture of who shares people with whom; beyond, points and lines run together
 
@@ -28,13 +48,13 @@ def severity(raters: pd.DataFrame, *, level: float = 0.90, most: int = 30, width
     """
     rows = raters.reset_index() if "rater_id" not in raters.columns else raters
     if rows.empty:
-        return empty("Nobody rated anything.", width)
+        return empty(say("Nobody rated anything."), width)
     few = rows["verdict"] == "too few ratings"
     known = rows[rows["severity"].notna() & ~few].sort_values(["severity", "rater_id"], ascending=[False, True])
     rest = pd.concat(
         [
-            rows[few].sort_values("rater_id").assign(words="too few ratings to order"),
-            rows[rows["severity"].isna() & ~few].sort_values("rater_id").assign(words="left alone: no shared rater"),
+            rows[few].sort_values("rater_id").assign(alone=False),
+            rows[rows["severity"].isna() & ~few].sort_values("rater_id").assign(alone=True),
         ]
     )
     hidden = 0
@@ -45,7 +65,7 @@ def severity(raters: pd.DataFrame, *, level: float = 0.90, most: int = 30, width
     shown_rest = rest.head(max(3, most // 5))
     lines = len(known) + len(shown_rest) + (1 if hidden or len(rest) > len(shown_rest) else 0)
     step = min(0.36, max(0.24, 1.5 / max(lines, 1)))
-    name_width = 0.1 + 0.075 * rows["rater_id"].map(short).str.len().max()
+    name_width = 0.1 + 0.075 * longest(rows["rater_id"].map(short))
     chart, ax = panel(width, 0.25 + step * lines + 0.62, left=max(name_width, 0.62), right=1.28, top=0.25, bottom=0.57)
     above = (known["severity"] - known["lower"]).to_numpy(float)
     below = (known["upper"] - known["severity"]).to_numpy(float)
@@ -81,9 +101,13 @@ def severity(raters: pd.DataFrame, *, level: float = 0.90, most: int = 30, width
         ax.text(
             0.997, y, f"{row.n_ratings:.0f}, {row.n_employees:.0f}", transform=edge, ha="right", va="center", color=INK2
         )
+        found = {
+            "rater": row.rater_id, "severity": signed(row.severity), "low": signed(row.lower), "high": signed(row.upper)
+        }  # fmt: skip
         said.append(
-            f"{row.rater_id} {signed(row.severity)} ({signed(row.lower)} to {signed(row.upper)}), "
-            + ("clear of zero" if differs else "not distinguishable from zero")
+            say("{rater} {severity} ({low} to {high}), clear of zero", **found)
+            if differs
+            else say("{rater} {severity} ({low} to {high}), not distinguishable from zero", **found)
         )
     bottom = len(known) - 0.5
     ax.plot([0, 0], [-0.5, bottom], color=INK, lw=0.8, zorder=1)
@@ -92,25 +116,26 @@ def severity(raters: pd.DataFrame, *, level: float = 0.90, most: int = 30, width
         ax.plot([0, 1], [bottom + 0.02] * 2, transform=edge, color=RULE, lw=0.8, clip_on=False)
     for row in rows_of(shown_rest):
         ax.text(0, y, short(row.rater_id), transform=edge, weight="bold", va="center")
-        alone = row.words.startswith("left alone")
+        words = say("left alone: no shared rater") if row.alone else say("too few ratings to order")
         ax.text(
             0.66 / width if name_width < 0.62 else name_width / width,
             y,
-            row.words,
+            words,
             transform=edge,
             va="center",
-            color=ACCENT if alone else INK2,
-            weight="bold" if alone else "normal",
+            color=ACCENT if row.alone else INK2,
+            weight="bold" if row.alone else "normal",
         )
         ax.text(
             0.997, y, f"{row.n_ratings:.0f}, {row.n_employees:.0f}", transform=edge, ha="right", va="center", color=INK2
         )
-        said.append(f"{row.rater_id} {row.words}")
+        said.append(f"{row.rater_id} {words}")
         y += 1
-    more = [f"{hidden} more: not distinguishable"] * bool(hidden)
-    more += [f"{len(rest) - len(shown_rest)} more without an order"] * (len(rest) > len(shown_rest))
+    left = len(rest) - len(shown_rest)
+    more = [say("{n} more: not distinguishable", n=hidden)] * bool(hidden)
+    more += [say("{n} more without an order", n=left)] * bool(left)
     if more:
-        ax.text(0, y, "; ".join(more), transform=edge, va="center", color=INK2)
+        ax.text(0, y, semicolons(more), transform=edge, va="center", color=INK2)
         said += more
     ax.set_xlim(-reach, reach)
     ax.set_ylim(lines - 0.5, -0.5)
@@ -123,17 +148,20 @@ def severity(raters: pd.DataFrame, *, level: float = 0.90, most: int = 30, width
     ax.vlines(ticks, -0.5, bottom, color=HAIR, lw=0.7, zorder=-1)
     for side in ("left", "bottom"):
         ax.spines[side].set_visible(False)
-    ax.text(0, 1, "← more lenient", transform=ax.transAxes + _up(chart), color=INK2)
-    ax.text(1, 1, "more severe →", transform=ax.transAxes + _up(chart), ha="right", color=INK2)
-    chart.text(0.997, 1, "ratings, people", ha="right", va="top", color=INK2)
+    ax.text(0, 1, say("← more lenient"), transform=ax.transAxes + _up(chart), color=INK2)
+    ax.text(1, 1, say("more severe →"), transform=ax.transAxes + _up(chart), ha="right", color=INK2)
+    chart.text(0.997, 1, say("ratings, people"), ha="right", va="top", color=INK2)
+    estimate = say("estimate, {level} interval", level=f"{100 * level:.0f} %")
     _key(
         chart,
         [
-            (Patch(fc=BAND), "not distinguishable from 0"),
-            (Line2D([], [], color=BLUE, marker="o", ms=6), f"estimate, {level:.0%} interval".replace("%", " %")),
+            (Patch(fc=BAND), say("not distinguishable from 0")),
+            (Line2D([], [], color=BLUE, marker="o", ms=6), estimate),
         ],
     )
-    chart.description = "Severity in rating points, positive is severe. " + "; ".join(said) + "."
+    chart.description = sentences(
+        [say("Severity in rating points, positive is severe."), say("{values}.", values=semicolons(said))]
+    )
     return chart
 
 
@@ -154,15 +182,19 @@ def rater_network(ratings: pd.DataFrame, raters: pd.DataFrame, *, width: float =
     pairs = ratings.loc[ratings["role"].ne("self") & ~seen, ["rater_id", "employee_id"]].drop_duplicates()
     rows = raters.reset_index() if "rater_id" not in raters.columns else raters
     if rows.empty:
-        return empty("Nobody rated anybody else.", width)
+        return empty(say("Nobody rated anybody else."), width)
     if len(rows) > MOST_RATERS:
         groups = rows.groupby("component").size()
         together = int((groups > 1).sum())
         return empty(
-            f"{len(rows):,} raters are too many to draw. Linked groups: {together:,}, the largest of {groups.max():,} "
-            f"raters; raters who share nobody: {len(groups) - together:,}.",
+            say(
+                "{n} raters are too many to draw. Linked groups: {groups}, the largest of {largest} raters; raters who "
+                "share nobody: {alone}.",
+                n=f"{len(rows):,}", groups=f"{together:,}", largest=f"{groups.max():,}",
+                alone=f"{len(groups) - together:,}",
+            ),
             width,
-        )
+        )  # fmt: skip
     names = sorted(rows["rater_id"])
     of = dict(zip(rows["rater_id"], rows["component"], strict=True))
     joined = pairs.merge(pairs, on="employee_id")
@@ -209,22 +241,36 @@ def rater_network(ratings: pd.DataFrame, raters: pd.DataFrame, *, width: float =
                 ax.text(
                     x + (0.09 if side == "left" else -0.09), y, short(r), ha=side, va="center", fontsize=8, zorder=3
                 )
-    key = "filled: differs from the rest; thicker line: more people in common"
+    key = say("filled: differs from the rest; thicker line: more people in common")
     ax.text(0, height - 0.02, key, color=INK2, fontsize=9, va="top")
     if placed and not alone:
-        who = ", ".join(map(short, placed[:10])) + (f" and {len(placed) - 10} more" if len(placed) > 10 else "")
-        ax.text(
-            0, 0.3, f"no shared rater, compared under an assumption alone: {who}", color=INK, fontsize=9, va="bottom"
-        )
+        who = say("no shared rater, compared under an assumption alone: {who}", who=_first_ten(placed))
+        ax.text(0, 0.3, who, color=INK, fontsize=9, va="bottom")
     if alone:
-        listed = ", ".join(map(short, alone[:10])) + (f" and {len(alone) - 10} more" if len(alone) > 10 else "")
-        ax.text(0, 0.3, "no shared rater, left alone: " + listed, color=ACCENT, weight="bold", fontsize=9, va="bottom")
-        ax.text(0, 0.08, "severity and team quality cannot be told apart", color=INK2, fontsize=9, va="bottom")
+        who = say("no shared rater, left alone: {who}", who=_first_ten(alone))
+        ax.text(0, 0.3, who, color=ACCENT, weight="bold", fontsize=9, va="bottom")
+        ax.text(0, 0.08, say("severity and team quality cannot be told apart"), color=INK2, fontsize=9, va="bottom")
+    counts = {
+        "n": len(names), "groups": len(components), "linked": len(linked), "single": len(single), "placed": len(placed),
+        "sizes": commas(str(len(c)) for c in linked) or say("none"), "who": commas(single[:10]),
+    }  # fmt: skip
     chart.description = (
-        f"{len(names)} raters in {len(components)} components: {len(linked)} linked "
-        f"({', '.join(str(len(c)) for c in linked) or 'none'} raters), {len(single)} sharing nobody"
-        + (f" ({', '.join(single[:10])})" if single else "")
-        + (f", {len(placed)} of them compared under an assumption alone" if placed else "")
-        + "."
+        say(
+            "{n} raters in {groups} components: {linked} linked ({sizes} raters), {single} sharing nobody ({who}), "
+            "{placed} of them compared under an assumption alone.",
+            **counts,
+        )
+        if placed
+        else say(
+            "{n} raters in {groups} components: {linked} linked ({sizes} raters), {single} sharing nobody ({who}).",
+            **counts,
+        )
+        if single
+        else say("{n} raters in {groups} components: {linked} linked ({sizes} raters), 0 sharing nobody.", **counts)
     )
     return chart
+
+
+def _first_ten(raters: list[str]) -> str:
+    who = commas(map(short, raters[:10]))
+    return say("{names} and {n} more", names=who, n=len(raters) - 10) if len(raters) > 10 else who

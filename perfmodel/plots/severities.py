@@ -6,8 +6,27 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.transforms import blended_transform_factory
 
+from ..language import say, told
 from .grades import _key
-from .theme import ACCENT, BAND, BLUE, HAIR, INK, INK2, RULE, Chart, drawn, empty, panel, rows_of, short, signed
+from .theme import (
+    ACCENT,
+    BAND,
+    BLUE,
+    HAIR,
+    INK,
+    INK2,
+    RULE,
+    Chart,
+    drawn,
+    empty,
+    longest,
+    panel,
+    rows_of,
+    semicolons,
+    sentences,
+    short,
+    signed,
+)
 
 
 @drawn
@@ -18,7 +37,7 @@ def shrinkage(raters: pd.DataFrame, *, most: int = 30, width: float = 4.4) -> Ch
     """
     rows = raters.dropna(subset=["raw", "severity"]).sort_values(["raw", "rater_id"], ascending=[False, True])
     if rows.empty:
-        return empty("No severity can be told, so none is shrunk.", width)
+        return empty(say("No severity can be told, so none is shrunk."), width)
     hidden = max(0, len(rows) - most)
     if hidden:  # those farthest out show most
         far = rows["raw"].abs().sort_values(ascending=False, kind="stable").index[:most]
@@ -30,19 +49,24 @@ def shrinkage(raters: pd.DataFrame, *, most: int = 30, width: float = 4.4) -> Ch
         ax.plot(row.raw, y, "o", ms=6, mfc="white", mec=INK2, mew=1.2, zorder=2)
         ax.plot(row.severity, y, "o", ms=6, color=BLUE, zorder=3)
         ax.text(0.997, y, f"{row.n_ratings:.0f}", transform=edge, ha="right", va="center", color=INK2)
-        said.append(f"{row.rater_id} {signed(row.raw)} to {signed(row.severity)} ({row.n_ratings:.0f} ratings)")
+        said.append(
+            say(
+                "{rater} {raw} to {severity} ({n} ratings)",
+                rater=row.rater_id, raw=signed(row.raw), severity=signed(row.severity), n=f"{row.n_ratings:.0f}",
+            )
+        )  # fmt: skip
     if hidden:
-        ax.text(0, len(rows), f"{hidden} more, nearer to 0", transform=edge, va="center", color=INK2)
-    chart.text(0.997, 1, "ratings", ha="right", va="top", color=INK2)
+        ax.text(0, len(rows), say("{n} more, nearer to 0", n=hidden), transform=edge, va="center", color=INK2)
+    chart.text(0.997, 1, say("ratings"), ha="right", va="top", color=INK2)
     _axis(ax, [*rows["raw"], *rows["severity"]], len(rows))
     _key(
         chart,
         [
-            (Line2D([], [], ls="", marker="o", mfc="white", mec=INK2, mew=1.2, ms=6), "ratings alone"),
-            (Line2D([], [], ls="", marker="o", color=BLUE, ms=6), "severity"),
+            (Line2D([], [], ls="", marker="o", mfc="white", mec=INK2, mew=1.2, ms=6), say("ratings alone")),
+            (Line2D([], [], ls="", marker="o", color=BLUE, ms=6), say("severity")),
         ],
     )
-    chart.description = "Ratings alone, and severity, in rating points: " + "; ".join(said) + "."
+    chart.description = say("Ratings alone, and severity, in rating points: {values}.", values=semicolons(said))
     return chart
 
 
@@ -57,7 +81,7 @@ def drift(moves: pd.DataFrame, *, most: int = 12, width: float = 7.2) -> Chart:
     quarters = sorted(moves["quarter"].unique())
     known = moves[moves["change"].notna()]
     if len(quarters) < 2 or known.empty:
-        return empty("No rater can be compared with an earlier quarter.", width)
+        return empty(say("No rater can be compared with an earlier quarter."), width)
     last = moves.sort_values("quarter", kind="stable").drop_duplicates("rater_id", keep="last")
     last = last[last["rater_id"].isin(known["rater_id"])]
     order = last.assign(quiet=last["signal"].eq(""), size=-np.maximum(last["high"], last["low"]).round(6))
@@ -99,26 +123,32 @@ def drift(moves: pd.DataFrame, *, most: int = 12, width: float = 7.2) -> Chart:
         ax.tick_params(length=0, labelsize=8)
         for side in ("left", "bottom"):
             ax.spines[side].set_visible(False)
-        words = row.signal or f"{signed(row.change)}" if np.isfinite(row.change) else "not compared now"
+        signal, compared = told(row.signal), bool(np.isfinite(row.change))
+        words = signal or signed(row.change) if compared else say("not compared now")
         ax.text(0, 1.04, short(row.rater_id, 14), transform=ax.transAxes, weight="bold", fontsize=9)
         ax.text(
             1, 1.04, words, transform=ax.transAxes, ha="right", fontsize=8.5,
             color=ACCENT if moved else INK2, weight="bold" if moved else "normal",
         )  # fmt: skip
-        told = f"change {signed(row.change)}, " if np.isfinite(row.change) else "not compared in the last quarter, "
-        said.append(f"{row.rater_id} {told}CUSUM {max(row.high, row.low):.1f}" + (f", {row.signal}" if moved else ""))
-    rest = len(order) - len(shown)
-    note = (
-        f"{rest} more, none of them beyond what error allows. "
-        if rest and not order.iloc[most:]["signal"].any()
-        else ""
-    )
-    if rest and not note:
-        note = f"{rest} more, {int(order.iloc[most:]['signal'].ne('').sum())} of them beyond what error allows. "
-    chart.text(
-        0, 0.01, note + "Grey: 90 % interval of each quarter; up is severer.", color=INK2, fontsize=9, va="bottom"
-    )
-    chart.description = "Severity by quarter, change against earlier quarters: " + "; ".join(said) + ". " + note
+        found = {"rater": row.rater_id, "change": signed(row.change), "cusum": f"{max(row.high, row.low):.1f}"}
+        line = (
+            say("{rater} change {change}, CUSUM {cusum}", **found)
+            if compared
+            else say("{rater} not compared in the last quarter, CUSUM {cusum}", **found)
+        )
+        said.append(say("{what}, {signal}", what=line, signal=signal) if moved else line)
+    rest, beyond = len(order) - len(shown), int(order.iloc[most:]["signal"].ne("").sum())
+    note = []
+    if rest:
+        note = [
+            say("{n} more, {beyond} of them beyond what error allows.", n=rest, beyond=beyond)
+            if beyond
+            else say("{n} more, none of them beyond what error allows.", n=rest)
+        ]
+    grey = say("Grey: 90 % interval of each quarter; up is severer.")
+    chart.text(0, 0.01, sentences([*note, grey]), color=INK2, fontsize=9, va="bottom")
+    moved_by = say("Severity by quarter, change against earlier quarters: {values}.", values=semicolons(said))
+    chart.description = sentences([moved_by, *note, ""])
     return chart
 
 
@@ -130,7 +160,7 @@ def link_range(table: pd.DataFrame, *, most: int = 30, width: float = 7.2) -> Ch
     """
     rows = table.dropna(subset=["low", "used", "high"]).sort_values(["used", "rater_id"], ascending=[False, True])
     if rows.empty:
-        return empty("No severity rests on a KPI.", width)
+        return empty(say("No severity rests on a KPI."), width)
     ends = np.sort(rows[["low", "high", "used"]].to_numpy(float), axis=1)
     rows = rows.assign(least=ends[:, 0], greatest=ends[:, 2])
     rows["open"] = (rows["least"] < 0) & (rows["greatest"] > 0)
@@ -144,22 +174,27 @@ def link_range(table: pd.DataFrame, *, most: int = 30, width: float = 7.2) -> Ch
         colour = ACCENT if row.open else BLUE
         ax.plot([row.least, row.greatest], [y, y], color=colour, lw=3.2, alpha=0.35, solid_capstyle="butt", zorder=1)
         ax.plot(row.used, y, "o", ms=6, color=colour, zorder=2)
-        words = f"{signed(row.least)} to {signed(row.greatest)}"
+        words = say("{low} to {high}", low=signed(row.least), high=signed(row.greatest))
         ax.text(1 - 2.3 / width, y, words, transform=edge, va="center", color=INK if row.open else INK2)
         if row.open:
-            ax.text(0.997, y, "sign depends", ha="right", transform=edge, va="center", color=ACCENT, weight="bold")
-        said.append(f"{row.rater_id} {signed(row.used)} ({words})" + (", sign depends on it" if row.open else ""))
+            ax.text(0.997, y, say("sign depends"), ha="right", transform=edge, va="center", color=ACCENT, weight="bold")
+        found = {"rater": row.rater_id, "severity": signed(row.used), "range": words}
+        said.append(
+            say("{rater} {severity} ({range}), sign depends on it", **found)
+            if row.open
+            else say("{rater} {severity} ({range})", **found)
+        )
     if hidden:
-        ax.text(0, len(rows), f"{hidden} more with a narrower range", transform=edge, va="center", color=INK2)
+        ax.text(0, len(rows), say("{n} more with a narrower range", n=hidden), transform=edge, va="center", color=INK2)
     _axis(ax, [*rows["least"], *rows["greatest"]], len(rows))
     _key(
         chart,
         [
-            (Line2D([], [], ls="", marker="o", color=BLUE, ms=6), "severity as used"),
-            (Patch(fc=BLUE, alpha=0.35), "over the interval of the slope between teams"),
+            (Line2D([], [], ls="", marker="o", color=BLUE, ms=6), say("severity as used")),
+            (Patch(fc=BLUE, alpha=0.35), say("over the interval of the slope between teams")),
         ],
     )
-    chart.description = "Severity over the interval of the slope between teams: " + "; ".join(said) + "."
+    chart.description = say("Severity over the interval of the slope between teams: {values}.", values=semicolons(said))
     return chart
 
 
@@ -168,7 +203,7 @@ def _rows(names: pd.Series, width: float, *, right: float, more: bool, key: bool
     shown = [short(str(name)) for name in names]
     lines = len(shown) + more
     step = min(0.34, max(0.22, 1.5 / lines))
-    left = max(0.62, 0.1 + 0.075 * max(len(name) for name in shown))
+    left = max(0.62, 0.1 + 0.075 * longest(shown))
     chart, ax = panel(
         width, 0.25 + step * lines + 0.34 + 0.23 * key, left=left, right=right, top=0.25, bottom=0.34 + 0.23 * key
     )

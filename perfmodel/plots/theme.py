@@ -2,7 +2,8 @@
 
 import re
 import warnings
-from functools import lru_cache, wraps
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache, partial, wraps
 from hashlib import sha256
 from io import StringIO
 from typing import Any
@@ -10,8 +11,12 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup, escape
 from matplotlib import font_manager, rc_context
+from matplotlib.backends.backend_mixed import MixedModeRenderer
+from matplotlib.backends.backend_svg import RendererSVG
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+
+from ..language import say, speaking, spoken
 
 TOKENS = {
     "ink": "#1a1f24",
@@ -34,6 +39,8 @@ BLUE = PALETTE["A"]
 # text in its own typeface, for it stands there as text.
 FONT = "DejaVu Sans"
 CHINESE = re.compile(r"[\u3000-\u9fff\uff00-\uffef]")
+EM = "—"  # one em wide in FONT, as every Chinese character is in any font that has it
+EM_LETTERS = 1.75  # an em in average Latin letters of FONT
 CJK_FONTS = (
     "PingFang SC",
     "Microsoft YaHei",
@@ -77,6 +84,8 @@ RC: dict[Any, Any] = {
     "legend.fontsize": 9,
 }
 MINUS = "−"
+# Steps of a score, a grade and their cost.
+STEPS = {"raw": "raw", "adjusted": "adjusted", "proposed": "proposed", "decided": "decided"}
 
 
 def ramp(grades) -> dict[str, str]:
@@ -98,8 +107,13 @@ def on_colour(colour: str) -> str:
 @lru_cache
 def fonts() -> tuple[str, ...]:
     """Fonts of a Chinese text: matplotlib's own, then the first that is installed of those that have the characters."""
-    installed = {font.name for font in font_manager.fontManager.ttflist}
-    return (FONT, *[name for name in CJK_FONTS if name in installed][:1])
+    known = font_manager.fontManager.ttflist
+    found = {font.name for font in known if font.name in CJK_FONTS}
+    if not found:  # matplotlib lists the fonts once and keeps the list: this one may have been installed since
+        new = [font for font in font_manager.FontManager().ttflist if font.name in CJK_FONTS]
+        known.extend(new)
+        found = {font.name for font in new}
+    return (FONT, *[name for name in CJK_FONTS if name in found][:1])
 
 
 def can_draw(text: str) -> bool:
@@ -113,13 +127,26 @@ def can_draw(text: str) -> bool:
     return False
 
 
+def letters(text: str) -> float:
+    """How long a text is, in average Latin letters: a Chinese character takes the room of almost two."""
+    chinese = len(CHINESE.findall(text))
+    return len(text) + (EM_LETTERS - 1) * chinese if chinese else len(text)
+
+
+def longest(names: Sequence[str] | pd.Series) -> float:
+    """The longest of ``names``, in letters."""
+    return max(letters(str(name)) for name in names)
+
+
 def drawn(function):
     """Draw with this look and no other, whatever the caller's matplotlib settings are."""
 
     @wraps(function)
     def draw(*args, **kwargs):
         with rc_context(RC):
-            return function(*args, **kwargs)
+            chart = function(*args, **kwargs)
+        chart.again = partial(draw, *args, **kwargs)
+        return chart
 
     return draw
 
@@ -128,29 +155,62 @@ ENLARGED = 1.05  # a chart's width on a page over its own: its text is drawn in 
 
 
 def short(name: str, most: int = 22) -> str:
-    """A name as it fits beside a chart."""
-    return name if len(name) <= most else name[: most - 1] + "…"
+    """A name as it fits beside a chart, at most ``most`` letters long."""
+    if letters(name) <= most:
+        return name
+    fits = max(k for k in range(len(name)) if letters(name[:k]) <= most - 1)
+    return name[:fits] + "…"
+
+
+class PageRenderer(RendererSVG):
+    """Measures a Chinese character as one em, whatever fonts are installed: a page shows it in its own typeface."""
+
+    for_page = True
+
+    def get_text_width_height_descent(self, s, prop, ismath):
+        return super().get_text_width_height_descent(CHINESE.sub(EM, s), prop, ismath)
 
 
 class Chart(Figure):
     """A matplotlib figure that knows its description and shows itself as inline SVG.
 
-    ``description`` states the finding and the values in words. It is what a screen reader says.
+    ``description`` states the finding and the values in words. It is what a screen reader says. ``again`` draws the
+    chart anew from the same tables, in the language then spoken.
     """
 
     description = ""
+    again: Callable[[], "Chart"] | None = None
 
-    def draw(self, renderer) -> None:
-        for text in self.findobj(Text):
-            if CHINESE.search(text.get_text()):
+    def draw(self, renderer: Any) -> None:
+        """Draw on a page as text. As a picture, Chinese needs a font: without one the labels are English."""
+        chinese = [text for text in self.findobj(Text) if CHINESE.search(text.get_text())]
+        if not chinese or getattr(renderer, "for_page", False):
+            super().draw(renderer)
+        elif can_draw("".join(text.get_text() for text in chinese)) or self.again is None:
+            own = [text.get_fontfamily() for text in chinese]
+            for text in chinese:
                 text.set_fontfamily(list(fonts()))
-        super().draw(renderer)
+            super().draw(renderer)
+            for text, family in zip(chinese, own, strict=True):
+                text.set_fontfamily(family)
+        else:
+            with speaking("en"):
+                english = self.again()
+            english.again = None
+            english.set_dpi(self.dpi)
+            english.draw(renderer)
 
     def svg(self, title: str = "", alt: str = "", width: str = "") -> Markup:
         """The figure as an ``<svg role="img">`` without style sheet, font file or outside address."""
+        out, (wide, high), dpi = StringIO(), self.get_size_inches(), self.dpi
+        nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
         with rc_context(RC):
-            out = StringIO()
-            self.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+            page = PageRenderer(72 * wide, 72 * high, out, image_dpi=RC["savefig.dpi"], metadata=nothing)
+            self.dpi = 72  # points, the unit of the page
+            renderer = MixedModeRenderer(self, wide, high, RC["savefig.dpi"], page)
+            self.draw(renderer)
+            renderer.finalize()
+            self.dpi = dpi
         return inline(out.getvalue(), title, alt or self.description, width)
 
     def _repr_html_(self) -> str:
@@ -219,7 +279,20 @@ def rows_of(frame: pd.DataFrame) -> list[Any]:
 
 
 def listed(pairs) -> str:
-    return "; ".join(f"{name} {value}" for name, value in pairs)
+    return semicolons(f"{name} {value}" for name, value in pairs)
+
+
+def semicolons(parts: Iterable[str]) -> str:
+    return say("; ").join(parts)
+
+
+def commas(parts: Iterable[str]) -> str:
+    return say(", ").join(parts)
+
+
+def sentences(parts: Iterable[str]) -> str:
+    """One after the other; Chinese puts no space after its full stop."""
+    return ("" if spoken() == "zh" else " ").join(parts)
 
 
 def panel(width: float, height: float, *, left: float, right: float, top: float, bottom: float):

@@ -5,7 +5,25 @@ import re
 import numpy as np
 import pandas as pd
 
-from .theme import BLUE, HAIR, INK, INK2, RULE, Chart, chance, drawn, empty, on_colour, panel, ramp, rows_of
+from ..language import say, told
+from .theme import (
+    BLUE,
+    HAIR,
+    INK,
+    INK2,
+    RULE,
+    Chart,
+    chance,
+    commas,
+    drawn,
+    empty,
+    longest,
+    on_colour,
+    panel,
+    ramp,
+    rows_of,
+    semicolons,
+)
 
 
 def _grades(columns) -> list[str]:
@@ -21,16 +39,16 @@ def weight_shares(weight_grades: pd.DataFrame, *, call: float = 0.70, most: int 
     """
     rows = weight_grades.dropna(subset=["w_stay"])
     if rows.empty:
-        return empty("No employee has a complete set of points to weigh.", width)
+        return empty(say("No employee has a complete set of points to weigh."), width)
     fixed = int((rows["w_stay"] >= 1 - 1e-12).sum())
     rows = rows[rows["w_stay"] < 1 - 1e-12]
     rows = rows.assign(close=rows["w_stay"] >= call).sort_values(["close", "w_stay", "employee_id"]).head(most)
     if rows.empty:
-        return empty(f"No draw of permitted weights changes the grade of any of {fixed} people.", width)
+        return empty(say("No draw of permitted weights changes the grade of any of {n} people.", n=fixed), width)
     grades = _grades(rows.columns)
     colours = ramp(grades)
     names = rows["employee_id"].astype(str)
-    left = 0.15 + 0.078 * names.str.len().max()
+    left = 0.15 + 0.078 * longest(names)
     chart, ax = panel(width, 0.5 + 0.25 * len(rows) + 0.25, left=left + 0.25, right=0.55, top=0.25, bottom=0.5)
     for y, row in enumerate(rows_of(rows)):
         start = 0.0
@@ -54,18 +72,17 @@ def weight_shares(weight_grades: pd.DataFrame, *, call: float = 0.70, most: int 
         ax.text(-0.012, y, row.grade, ha="right", va="center", weight="bold")
         ax.text(-0.25 / (width - left - 0.8) - 0.01, y, row.employee_id, ha="right", va="center")
         ax.text(1.07, y, chance(row.w_stay), ha="right", va="center", weight="bold" if row.w_stay < call else "normal")
-    ax.text(1.07, -0.75, "w keeps", ha="right", va="bottom", color=INK2)
+    ax.text(1.07, -0.75, say("w keeps"), ha="right", va="bottom", color=INK2)
     ax.set_xlim(0, 1)
     ax.set_ylim(len(rows) - 0.5, -0.6)
     ax.set_yticks([])
     ax.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", ".25", ".5", ".75", "1"])
     ax.spines["left"].set_visible(False)
-    ax.set_xlabel("share of permitted weights; grade at the chosen weights in bold", loc="left")
-    chart.description = (
-        "Share of permitted weights that keep the grade: "
-        + "; ".join(f"{r.employee_id} {r.grade} {chance(r.w_stay)}" for r in rows_of(rows))
-        + f". {fixed} more keep their grade in every draw."
-    )
+    ax.set_xlabel(say("share of permitted weights; grade at the chosen weights in bold"), loc="left")
+    chart.description = say(
+        "Share of permitted weights that keep the grade: {values}. {n} more keep their grade in every draw.",
+        values=semicolons(f"{r.employee_id} {r.grade} {chance(r.w_stay)}" for r in rows_of(rows)), n=fixed,
+    )  # fmt: skip
     return chart
 
 
@@ -82,7 +99,7 @@ def rank_bands(weight_rank_bands: pd.DataFrame, *, most: int = 30, width: float 
     Bands stand in their table's order when ``band`` is categorical, else from the narrowest.
     """
     if weight_rank_bands.empty:
-        return empty("No employee can be ranked.", width)
+        return empty(say("No employee can be ranked."), width)
     band = weight_rank_bands["band"]
     bands = (
         list(band.cat.categories)
@@ -93,7 +110,7 @@ def rank_bands(weight_rank_bands: pd.DataFrame, *, most: int = 30, width: float 
     wide = wide.reindex(columns=bands)
     open_question = ((wide > 0.005) & (wide < 0.995)).any(axis=1)
     wide = wide[open_question].sort_index().head(most) if open_question.any() else wide.sort_index().head(most)
-    left = 0.2 + 0.078 * wide.index.astype(str).str.len().max()
+    left = 0.2 + 0.078 * longest(wide.index.astype(str))
     chart, ax = panel(width, 0.3 + 0.24 * len(wide) + 0.1, left=left, right=0.05, top=0.3, bottom=0.05)
     low, high = (np.array([int(c[i : i + 2], 16) for i in (1, 3, 5)]) for c in ("#f4f8fb", "#1f5f99"))
     for y, (_, row) in enumerate(wide.iterrows()):
@@ -106,15 +123,17 @@ def rank_bands(weight_rank_bands: pd.DataFrame, *, most: int = 30, width: float 
                 ax.text(x + 0.5, y, chance(share), ha="center", va="center", fontsize=8.5, color=on_colour(colour))
     ax.set_xlim(0, len(bands))
     ax.set_ylim(len(wide) - 0.5, -0.5)
-    ax.set_xticks(np.arange(len(bands)) + 0.5, bands)
+    ax.set_xticks(np.arange(len(bands)) + 0.5, [told(str(b)) for b in bands])
     ax.set_yticks(range(len(wide)), wide.index)
     ax.tick_params(length=0, colors=INK)
     ax.xaxis.tick_top()
     for side in ("left", "bottom"):
         ax.spines[side].set_visible(False)
-    chart.description = "Share of permitted weights by band of ranks: " + "; ".join(
-        f"{who} " + ", ".join(f"{b} {chance(s)}" for b, s in row.items() if s > 0.005) for who, row in wide.iterrows()
+    said = (
+        f"{who} " + commas(f"{told(str(b))} {chance(s)}" for b, s in row.items() if s > 0.005)
+        for who, row in wide.iterrows()
     )
+    chart.description = say("Share of permitted weights by band of ranks: {values}", values=semicolons(said))
     return chart
 
 
@@ -126,13 +145,13 @@ def importance(weight_importance: pd.DataFrame, *, width: float = 7.2) -> Chart:
     """
     rows = weight_importance
     if rows.empty or rows["importance_share"].isna().all():
-        return empty("Importance cannot be told: too few complete scores, or scores that do not vary.", width)
+        return empty(say("Importance cannot be told: too few complete scores, or scores that do not vary."), width)
     if "profile" in rows and rows["profile"].nunique() > 1:
         rows = rows[rows["profile"] == rows["profile"].iloc[0]]
     rows = rows.assign(share=100 * rows["importance_share"].astype(float)).iloc[
         np.argsort(-rows["weight_nominal"].to_numpy(float), kind="stable")
     ]
-    left = 0.15 + 0.074 * rows["kpi"].str.len().max()
+    left = 0.15 + 0.074 * longest(rows["kpi"])
     chart, ax = panel(width, 0.3 + 0.26 * len(rows) + 0.45, left=left, right=0.95, top=0.3, bottom=0.45)
     for y, row in enumerate(rows_of(rows)):
         ax.plot([row.weight_nominal, row.share], [y, y], color=BLUE, lw=1.6, zorder=2)
@@ -151,9 +170,13 @@ def importance(weight_importance: pd.DataFrame, *, width: float = 7.2) -> Chart:
     ax.set_yticks(range(len(rows)), rows["kpi"], color=INK)
     ax.spines["left"].set_visible(False)
     ax.grid(axis="x")
-    ax.set_xlabel("percent; ring: weight in the scheme, dot: share of the score’s variance", loc="left")
-    chart.description = "Weight in the scheme and share of the variance, percent: " + "; ".join(
-        f"{r.kpi} {r.weight_nominal:.0f} and {r.share:.0f}" for r in rows_of(rows)
+    ax.set_xlabel(say("percent; ring: weight in the scheme, dot: share of the score’s variance"), loc="left")
+    said = (
+        say("{kpi} {weight} and {share}", kpi=r.kpi, weight=f"{r.weight_nominal:.0f}", share=f"{r.share:.0f}")
+        for r in rows_of(rows)
+    )
+    chart.description = say(
+        "Weight in the scheme and share of the variance, percent: {values}", values=semicolons(said)
     )
     return chart
 
@@ -170,8 +193,8 @@ def stability(weight_importance: pd.DataFrame, permitted: pd.DataFrame | None = 
         rows = rows[rows["profile"] == rows["profile"].iloc[0]]
     rows = rows.dropna(subset=["stable_low", "stable_high"])
     if rows.empty:
-        return empty("No stability interval is known.", width)
-    left = 0.15 + 0.074 * rows["kpi"].str.len().max()
+        return empty(say("No stability interval is known."), width)
+    left = 0.15 + 0.074 * longest(rows["kpi"])
     chart, ax = panel(width, 0.15 + 0.26 * len(rows) + 0.45, left=left, right=1.2, top=0.1, bottom=0.45)
     for y, row in enumerate(rows_of(rows)):
         if row.kpi in ends:
@@ -181,7 +204,7 @@ def stability(weight_importance: pd.DataFrame, permitted: pd.DataFrame | None = 
         ax.text(
             1 + 1.15 / (width - left - 1.2),
             y,
-            f"{row.stable_low:.1f} to {row.stable_high:.1f}",
+            say("{low} to {high}", low=f"{row.stable_low:.1f}", high=f"{row.stable_high:.1f}"),
             transform=ax.get_yaxis_transform(),
             ha="right",
             va="center",
@@ -192,9 +215,18 @@ def stability(weight_importance: pd.DataFrame, permitted: pd.DataFrame | None = 
     ax.set_yticks(range(len(rows)), rows["kpi"], color=INK)
     ax.spines["left"].set_visible(False)
     ax.grid(axis="x", color=HAIR)
-    thin = ", thin: permitted" if ends else ""
-    ax.set_xlabel(f"percent of the whole; grey: few grades change, bar: weight now{thin}", loc="left")
-    chart.description = "No grade changes while the weight stays within: " + "; ".join(
-        f"{r.kpi} {r.stable_low:.1f} to {r.stable_high:.1f} (now {r.weight_nominal:.1f})" for r in rows_of(rows)
+    ax.set_xlabel(
+        say("percent of the whole; grey: few grades change, bar: weight now, thin: permitted")
+        if ends
+        else say("percent of the whole; grey: few grades change, bar: weight now"),
+        loc="left",
     )
+    said = (
+        say(
+            "{kpi} {low} to {high} (now {weight})",
+            kpi=r.kpi, low=f"{r.stable_low:.1f}", high=f"{r.stable_high:.1f}", weight=f"{r.weight_nominal:.1f}",
+        )
+        for r in rows_of(rows)
+    )  # fmt: skip
+    chart.description = say("No grade changes while the weight stays within: {values}", values=semicolons(said))
     return chart

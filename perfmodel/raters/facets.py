@@ -168,8 +168,8 @@ def _skipped(values: list[np.ndarray], names: list[str], scale) -> list[str]:
         inside = steps[(steps > used.min()) & (steps < used.max())]
         if len(missing := np.setdiff1d(inside, np.round(used, 9))):
             listed = ", ".join(f"{m:g}" for m in missing)
-            where = "" if name == "all" else f" by {name}"
-            said.append(f"Nobody was rated {listed}{where}: the steps beside count as neighbours.")
+            by = "" if name == "all" else name
+            said.append(f"Nobody was rated {listed}{f' by {by}' if by else ''}: the steps beside count as neighbours.")
     return said
 
 

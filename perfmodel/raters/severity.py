@@ -243,11 +243,11 @@ class SeverityFit:
         said = []
         if linked.any():
             names = ", ".join(f"{i} {s:+.2f}".replace("-0", "−0") for i, s in apart["severity"].items())
-            tail = f" ({names})" if 0 < len(apart) <= 6 else ""
+            few = 0 < len(apart) <= 6
             said.append(
                 f"{len(apart)} of {int(linked.sum())} linked raters differ from the rest by more than their "
-                f"{self.confidence:.0%} intervals{tail}; at {self.confidence:.0%}, chance alone gives about "
-                f"{(1 - self.confidence) * linked.sum():.0f}.".replace("%", " %")
+                f"{self.confidence:.0%} intervals{f' ({names})' if few else ''}; at {self.confidence:.0%}, "
+                f"chance alone gives about {(1 - self.confidence) * linked.sum():.0f}.".replace("%", " %")
             )
         if self.link:
             named = ASSUMPTIONS[self.link]

@@ -1,6 +1,6 @@
 """Findings as pages a committee reads: values for notebooks, whole pages, the workbook.
 
-Values (each shows itself in a notebook, all data escaped; ``lang`` is "en" until a second catalogue exists):
+Values (each shows itself in a notebook, all data escaped, in the language that is spoken: ``language.speak``):
 
 - ``Figure(fig, title, caption="", alt="")``: a chart under the sentence it shows. ``fig`` is what a function of
   ``perfmodel.plots`` returns; ``alt`` is its description when left empty.
@@ -9,16 +9,16 @@ Values (each shows itself in a notebook, all data escaped; ``lang`` is "en" unti
   count, money, number, text), guessed from the contract's column names where it is not given.
 - ``Sentences(lines, title="")``: headline findings as a numbered list.
 - ``Callout(text, title="")``: what a person must act on, or what a number does not mean.
-- ``Section(title, parts, lead="")``, ``Page(title, parts, status="", meta=None, simulated=False, lang="en")``:
+- ``Section(title, parts, lead="")``, ``Page(title, parts, status="", meta=None, simulated=False)``:
   parts put together; ``Page.html()`` is a whole document.
 
 From an assessment (``assessment`` is what ``perfmodel.assess`` returns):
 
-- ``calibration_report(assessment, unit=None, *, manifest=None, lang="en")`` -> Report: the one-page calibration
+- ``calibration_report(assessment, unit=None, *, manifest=None)`` -> Report: the one-page calibration
   report of a unit, or of the company; shows itself in a notebook, ``.html()`` is a whole document.
-- ``index_page(assessment, manifest=None, notebooks=(), *, lang="en")`` -> str: the run's first page.
-- ``workbook(assessment, path, *, manifest=None, lang="en")``: pack.xlsx.
-- ``export_html(notebook, html, *, title="", lang="en", simulated=None)``: an executed notebook as one offline page.
+- ``index_page(assessment, manifest=None, notebooks=())`` -> str: the run's first page.
+- ``workbook(assessment, path, *, manifest=None)``: pack.xlsx.
+- ``export_html(notebook, html, *, title="", simulated=None)``: an executed notebook as one offline page.
 - ``feedback_sheets(assessment)`` -> {file name: HTML}: a private page for each rater.
 - ``excerpt(assessment, unit, *, codes, company, key="")`` -> Excerpt: one unit of it, which every report reads alike;
   ``codes`` from ``rater_codes(assessment)``, ``company`` from ``company_of(assessment)``.

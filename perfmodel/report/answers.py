@@ -5,10 +5,16 @@ import pandas as pd
 
 from ..distribution import NOT_TESTED, OUTSIDE, expected_false_flags
 from ..grades import grade_of
+from ..language import say, say_n, told
 from ..raters.links import ASSUMPTIONS
 from ..reliability import agreement, d_study, reliability
 from ..scheme.objects import SMART
 from . import words
+
+# What SMART asks of a KPI, as a table says that it lacks it.
+LACKING = {
+    "measure": "measure", "unit": "unit", "target_rule": "target_rule", "source": "source", "period": "period"
+}  # fmt: skip
 
 
 def finding(assessment, about: str, profile: str = "") -> str:
@@ -26,81 +32,103 @@ def finding(assessment, about: str, profile: str = "") -> str:
 def _scores(a, profile: str) -> str:
     known = a.scores["score_raw"].dropna()
     if known.empty:
-        return "Nobody has a score yet"
+        return say("Nobody has a score yet")
     alone = pd.Series(grade_of(known, a.cycle.scheme.cuts), known.index)
     counts = alone.value_counts()
-    each = ", ".join(f"{g} {counts.get(g, 0)}" for g in a.grades)
+    each = say(", ").join(f"{g} {counts.get(g, 0)}" for g in a.grades)
     held = int((a.scores.loc[known.index, "grade_raw"] != alone).sum())
-    gates = f"; {words.count_of(held, 'grade is', 'grades are')} held lower by a gate" if held else ""
-    return (
-        f"Scores lie between {known.min():.1f} and {known.max():.1f}, half of them under {known.median():.1f}: "
-        f"{each}{gates}"
-    )
+    where = {"low": f"{known.min():.1f}", "high": f"{known.max():.1f}", "half": f"{known.median():.1f}", "grades": each}
+    if not held:
+        return say("Scores lie between {low} and {high}, half of them under {half}: {grades}", **where)
+    return say_n(
+        "Scores lie between {low} and {high}, half of them under {half}: {grades}; {n} grade is held lower by a gate",
+        "Scores lie between {low} and {high}, half of them under {half}: {grades}; {n} grades are held lower by a gate",
+        held, n=words.grouped(held), **where,
+    )  # fmt: skip
 
 
 def _chances(a, profile: str) -> str:
     p, call = a.scores["p_stay"].dropna(), a.cycle.scheme.limits.call
     if p.empty:
-        return "No grade has a p: the severity of no rater is identified"
+        return say("No grade has a p: the severity of no rater is identified")
     scored = int(a.scores["score_raw"].notna().sum())
     close = int((p < call).sum())
-    return (
-        f"{words.count_of(close, 'grade is', 'grades are')} too close to call of {len(p)} with a p; "
-        f"{scored - len(p)} have none"
-    )
+    return say_n(
+        "{n} grade is too close to call of {known} with a p; {unknown} have none",
+        "{n} grades are too close to call of {known} with a p; {unknown} have none",
+        close, n=words.grouped(close), known=len(p), unknown=scored - len(p),
+    )  # fmt: skip
 
 
 def _weights(a, profile: str) -> str:
     rows = a.weight_grades[a.weight_grades["profile"] == profile]
     if rows.empty:
-        return "Nobody of this profile has a score"
+        return say("Nobody of this profile has a score")
     sure, call = int((rows["w_stay"] > 0.995).sum()), a.cycle.scheme.limits.call
     close = int((rows["w_stay"] < call).sum())
-    return (
-        f"{sure} of {len(rows)} keep their grade under nearly every permitted choice; "
-        f"{words.count_of(close, 'grade holds', 'grades hold')} under less than {words.chance(call)} of the choices"
-    )
+    return say_n(
+        "{sure} of {people} keep their grade under nearly every permitted choice; {n} grade holds under less than "
+        "{call} of the choices",
+        "{sure} of {people} keep their grade under nearly every permitted choice; {n} grades hold under less than "
+        "{call} of the choices",
+        close, n=words.grouped(close), sure=sure, people=len(rows), call=words.chance(call),
+    )  # fmt: skip
 
 
 def _links(a, profile: str) -> str:
     links = a.links
     if len(links) == 1:
-        return "All raters can be compared with each other"
+        return say("All raters can be compared with each other")
     alone = int(links["n_raters"].eq(1).sum())
     people = int(links.loc[links["n_raters"].eq(1), "n_employees"].sum())
     together = len(links) - alone
     if a.severity.link in ("equal_teams", "kpi"):
-        return f"All raters can be compared, {ASSUMPTIONS[a.severity.link]}"
+        return say("All raters can be compared, {assumption}", assumption=told(ASSUMPTIONS[a.severity.link]))
     inside = int(links.loc[links["n_raters"].gt(1), "n_raters"].sum())
-    groups = "with each other" if together == 1 else f"inside {words.count_of(together, 'group', 'groups')}"
-    return (
-        f"{words.count_of(inside, 'rater')} can be compared {groups}; "
-        f"{words.count_of(alone, 'rater', 'raters')} of {people} employees with nobody"
-    )
+    nobody = say_n(
+        "{n} rater of {people} employees with nobody",
+        "{n} raters of {people} employees with nobody",
+        alone, n=words.grouped(alone), people=people,
+    )  # fmt: skip
+    if together == 1:
+        return say("{n} raters can be compared with each other; {nobody}", n=words.grouped(inside), nobody=nobody)
+    return say(
+        "{n} raters can be compared inside {groups} groups; {nobody}",
+        n=words.grouped(inside), groups=words.grouped(together), nobody=nobody,
+    )  # fmt: skip
 
 
 def _severity(a, profile: str) -> str:
     raters = a.raters
     linked = int(raters["severity"].notna().sum())
     if not linked:
-        return "No severity can be told from the quality of a team"
+        return say("No severity can be told from the quality of a team")
     apart = int(raters["verdict"].isin(["severe", "lenient"]).sum())
     chance = (1 - a.cycle.scheme.limits.confidence) * linked
-    told = f"{apart} of {linked} raters who can be compared differ from the rest; chance alone gives about {chance:.0f}"
-    return told + _assumed(a)
+    found = say(
+        "{n} of {raters} raters who can be compared differ from the rest; chance alone gives about {chance}",
+        n=apart, raters=linked, chance=f"{chance:.0f}",
+    )  # fmt: skip
+    return _assumed(found, a)
 
 
 def _adjusted(a, profile: str) -> str:
     s = a.scores[a.scores["score_raw"].notna()]
     moved = int((s["score_adjusted"] - s["score_raw"]).abs().gt(1e-9).sum())
     changed = int(s["grade_adjusted"].ne(s["grade_raw"]).sum())
-    told = f"Severity-adjusted: {moved} of {len(s)} scores moved, {words.count_of(changed, 'grade', 'grades')} changed"
-    return told + _assumed(a)
+    found = say_n(
+        "Severity-adjusted: {moved} of {scores} scores moved, {n} grade changed",
+        "Severity-adjusted: {moved} of {scores} scores moved, {n} grades changed",
+        changed, n=words.grouped(changed), moved=moved, scores=len(s),
+    )  # fmt: skip
+    return _assumed(found, a)
 
 
-def _assumed(a) -> str:
+def _assumed(found: str, a) -> str:
     """The named assumption, for every sentence whose numbers rest on it."""
-    return f" ({ASSUMPTIONS[a.severity.link]})" if a.severity.link else ""
+    if not a.severity.link:
+        return found
+    return say("{sentence} ({assumption})", sentence=found, assumption=told(ASSUMPTIONS[a.severity.link]))
 
 
 def _company(a, profile: str) -> str:
@@ -109,13 +137,16 @@ def _company(a, profile: str) -> str:
         (rows["stage"] == "adjusted") & (rows["unit"] == "company") & rows["grade"].str.contains("+", regex=False)
     ]
     if row.empty:
-        return "Grades of the company before and after adjustment"
+        return say("Grades of the company before and after adjustment")
     row = row.iloc[0]
     if pd.isna(row["share"]):
-        return "Nobody has a grade yet"
+        return say("Nobody has a grade yet")
     total = round(row["n"] / row["share"]) if row["n"] else 0
-    guide = f"the guideline is {100 * row['guideline_low']:.0f} to {100 * row['guideline_high']:.0f} %"
-    return f"{row['grade']} {row['n']} of {total} ({100 * row['share']:.0f} %); {guide}"
+    return say(
+        "{band} {n} of {total} ({share} %); the guideline is {least} to {most} %",
+        band=row["grade"], n=row["n"], total=total, share=f"{100 * row['share']:.0f}",
+        least=f"{100 * row['guideline_low']:.0f}", most=f"{100 * row['guideline_high']:.0f}",
+    )  # fmt: skip
 
 
 def _distribution(a, profile: str) -> str:
@@ -124,44 +155,53 @@ def _distribution(a, profile: str) -> str:
     tested = single.loc[single["verdict"] != NOT_TESTED, "unit"].nunique()
     outside = single.loc[single["verdict"] == OUTSIDE, "unit"].nunique()
     flags = expected_false_flags(a.distribution, a.cycle.scheme)
-    return (
-        f"{outside} of {tested} tested units {'lies' if outside == 1 else 'lie'} outside chance; "
-        f"chance alone would flag {flags:.1f} of their grade counts"
-    )
+    return say_n(
+        "{n} of {tested} tested units lies outside chance; chance alone would flag {flags} of their grade counts",
+        "{n} of {tested} tested units lie outside chance; chance alone would flag {flags} of their grade counts",
+        outside, tested=tested, flags=f"{flags:.1f}",
+    )  # fmt: skip
 
 
 def _drift(a, profile: str) -> str:
     moves = a.drift
     now = moves[moves["quarter"].eq(a.cycle.id) & moves["change"].notna()]
     if now.empty:
-        return "No rater can be compared with an earlier quarter"
+        return say("No rater can be compared with an earlier quarter")
     signals = int(now["signal"].ne("").sum())
-    return (
-        f"{signals} of {words.count_of(len(now), 'rater')} known from earlier quarters "
-        f"{'has' if signals == 1 else 'have'} moved by more than the errors allow"
-    )
+    return say_n(
+        "{n} of {raters} known from earlier quarters has moved by more than the errors allow",
+        "{n} of {raters} known from earlier quarters have moved by more than the errors allow",
+        signals, raters=_raters(len(now)),
+    )  # fmt: skip
+
+
+def _raters(n: int) -> str:
+    return say_n("{n} rater", "{n} raters", n, n=words.grouped(n))
 
 
 def _consistency(a, profile: str) -> str:
     rows = a.rater_consistency.dropna()
     if rows.empty:
-        return "Nothing can be said of consistency: no rater can be compared"
+        return say("Nothing can be said of consistency: no rater can be compared")
     odd = int((rows["infit"] > rows["high"]).sum())
-    return (
-        f"{odd} of {words.count_of(len(rows), 'rater')} {'is' if odd == 1 else 'are'} less consistent than expected; "
-        f"chance alone gives about {0.05 * len(rows):.0f}"
-    )
+    return say_n(
+        "{n} of {raters} is less consistent than expected; chance alone gives about {chance}",
+        "{n} of {raters} are less consistent than expected; chance alone gives about {chance}",
+        odd, raters=_raters(len(rows)), chance=f"{0.05 * len(rows):.0f}",
+    )  # fmt: skip
 
 
 def _separation(a, profile: str) -> str:
     table = a.severity.separation
     if "rater" not in table.index:
-        return "Raters cannot be told apart: none can be compared"
+        return say("Raters cannot be told apart: none can be compared")
     one = table.loc["rater"]
-    return (
-        f"These ratings tell {words.plain(one['strata'], 1)} levels of severity apart (reliability "
-        f"{words.chance(one['reliability'])}), and {words.plain(table.loc['employee', 'strata'], 1)} levels of people"
-    )
+    return say(
+        "These ratings tell {levels} levels of severity apart (reliability {reliability}), and {people} levels of "
+        "people",
+        levels=words.plain(one["strata"], 1), reliability=words.chance(one["reliability"]),
+        people=words.plain(table.loc["employee", "strata"], 1),
+    )  # fmt: skip
 
 
 _FINDINGS = {
@@ -182,15 +222,18 @@ _FINDINGS = {
 def counts_table(assessment) -> pd.DataFrame:
     """Everyone who came in: ``people, what``; the rows after the first add up to it."""
     counts = assessment.counts
-    rows = [("came in", counts["in"]), ("scored", counts["scored"])]
-    rows += [(f"excluded: {reason}" if reason != "excluded" else reason, n) for reason, n in counts["excluded"].items()]
-    rows += [(f"waiting: {reason}", n) for reason, n in counts["waiting"].items()]
+    rows = [(say("came in"), counts["in"]), (say("scored"), counts["scored"])]
+    rows += [
+        (say("excluded") if reason == "excluded" else say("excluded: {reason}", reason=told(reason)), n)
+        for reason, n in counts["excluded"].items()
+    ]
+    rows += [(say("waiting: {reason}", reason=told(reason)), n) for reason, n in counts["waiting"].items()]
     return pd.DataFrame(rows, columns=["what", "people"])
 
 
 def findings_table(assessment) -> pd.DataFrame:
     """What the reading found: ``file, line, column, level, code, message``."""
-    rows = [(f.file, f.line or "", f.column or "", f.level, f.code, f.message) for f in assessment.findings]
+    rows = [(f.file, f.line or "", f.column or "", told(f.level), f.code, told(f.message)) for f in assessment.findings]
     return pd.DataFrame(rows, columns=["file", "line", "column", "level", "code", "message"]).astype(str)
 
 
@@ -199,13 +242,17 @@ def not_tested_table(assessment) -> pd.DataFrame:
     rows = assessment.distribution
     rows = rows[rows["stage"].eq("adjusted") & rows["verdict"].eq(NOT_TESTED) & rows["grade"].isin(assessment.grades)]
     groups = rows.groupby("unit", sort=True).agg(people=("n", "sum"), reason=("reason", "first"))
-    return groups.reset_index()
+    return groups.reset_index().assign(reason=groups["reason"].map(told).to_numpy())
 
 
 def smart_table(assessment) -> pd.DataFrame:
     """What each KPI says of itself, and what it lacks of SMART."""
     rows = [
-        (k.id, *(getattr(k, name) for name in SMART), ", ".join(k.lacks()) or "nothing")
+        (
+            k.id,
+            *(getattr(k, name) for name in SMART),
+            say(", ").join(say(LACKING[name]) for name in k.lacks()) or say("nothing"),
+        )
         for k in assessment.cycle.scheme.kpis
     ]
     return pd.DataFrame(rows, columns=["kpi", *SMART, "lacks"])
@@ -272,12 +319,18 @@ def agreement_table(assessment) -> pd.DataFrame:
     items = max(1, rows["kpi"].nunique())
     found = assessment.severity.over_variances(lambda v: reliability(v, items=items))
     if table["value"].iloc[0] != table["value"].iloc[0] and found[0] == found[0]:
-        why = f"one rater, mean of {words.count_of(items, 'item')}; unequal numbers of raters, so from the variance "
+        why = say_n(
+            "one rater, mean of {n} item; unequal numbers of raters, so from the variance components of all linked "
+            "ratings; severity counts as error",
+            "one rater, mean of {n} items; unequal numbers of raters, so from the variance components of all linked "
+            "ratings; severity counts as error",
+            items, n=words.grouped(items),
+        )  # fmt: skip
         first = {
             "measure": "ICC(2,1)", "value": found[0], "lower": found[1], "upper": found[2],
             "n_employees": int(assessment.severity.employees["effect"].notna().sum()),
             "n_raters": int(assessment.raters["severity"].notna().sum()),
-            "reason": why + "components of all linked ratings; severity counts as error",
+            "reason": why,
         }  # fmt: skip
         table = pd.concat([pd.DataFrame([first]), table.iloc[1:]], ignore_index=True)
     return table
@@ -310,8 +363,11 @@ def scale_use_table(assessment) -> pd.DataFrame:
     rows = rows.dropna(subset=["infit"])
     odd = rows["infit"] > rows["high"]
     table = rows.assign(
-        finding=np.where(odd, "less consistent", ""),
-        chance=[f"{low:.2f} to {high:.2f}" for low, high in zip(rows["low"], rows["high"], strict=True)],
+        finding=np.where(odd, say("less consistent"), ""),
+        chance=[
+            say("{low} to {high}", low=f"{low:.2f}", high=f"{high:.2f}")
+            for low, high in zip(rows["low"], rows["high"], strict=True)
+        ],
         far=(rows["infit"] / rows["high"]).round(9),
     ).sort_values(["far", "rater_id"], ascending=[False, True])
     names = ["rater_id", "finding", "infit", "chance", "halo"]
@@ -352,7 +408,9 @@ def double_rating_table(assessment) -> pd.DataFrame:
     main = assessment.links["n_raters"].to_numpy().argmax() + 1 if len(assessment.links) else 1
     rows = assessment.double_ratings
     why = [
-        "links this rater to the others" if groups.get(rater, main) != main else "narrows what is known of severities"
+        say("links this rater to the others")
+        if groups.get(rater, main) != main
+        else say("narrows what is known of severities")
         for rater in rows["rater_id"]
     ]
     return pd.DataFrame(

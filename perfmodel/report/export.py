@@ -9,8 +9,8 @@ from typing import Any
 from markupsafe import Markup
 
 from ..errors import RunError
-from . import words
-from .page import css, document
+from ..language import say
+from .page import css, document, made_up
 from .sanitise import sanitised
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -21,7 +21,6 @@ def export_html(
     html: str | os.PathLike,
     *,
     title: str = "",
-    lang: str = "en",
     simulated: bool | None = None,
 ) -> None:
     """Write the executed ``notebook`` as one self-contained page to ``html``.
@@ -41,11 +40,11 @@ def export_html(
         cells = book["cells"]
     except (OSError, ValueError, KeyError, TypeError) as wrong:
         raise RunError(f"{source.name} cannot be read as a notebook, so it has no page: {wrong}.") from wrong
-    page = notebook_page(cells, title=title or source.stem.replace("_", " "), lang=lang, simulated=simulated)
+    page = notebook_page(cells, title=title or source.stem.replace("_", " "), simulated=simulated)
     Path(html).write_text(page, encoding="utf-8", newline="\n")
 
 
-def notebook_page(cells: list[dict[str, Any]], *, title: str, lang: str = "en", simulated: bool | None = None) -> str:
+def notebook_page(cells: list[dict[str, Any]], *, title: str, simulated: bool | None = None) -> str:
     """The page of a notebook's cells."""
     body = []
     sources: list[str] = []
@@ -68,18 +67,16 @@ def notebook_page(cells: list[dict[str, Any]], *, title: str, lang: str = "en", 
     main = Markup("\n").join(body)
     header = Markup("")
     if simulated and 'class="simulated"' not in main:
-        header = Markup('<div class="simulated"><b>{}</b> {}</div>').format(
-            words.say("simulated", lang), words.say("simulated_more", lang)
-        )
+        header = made_up()
     if "<h1" not in main:
         header += Markup('<div class="head"><h1>{}</h1></div>').format(title)
-    return document(title, header, _one_heading(main), kind="book", lang=lang)
+    return document(title, header, _one_heading(main), kind="book")
 
 
 def _code(sources: list[str]) -> Markup:
     """Code cells out of sight, one click away."""
-    return Markup('<details class="code"><summary>Code</summary>{}</details>').format(
-        Markup("").join(Markup("<pre>{}</pre>").format(text) for text in sources)
+    return Markup('<details class="code"><summary>{}</summary>{}</details>').format(
+        say("Code"), Markup("").join(Markup("<pre>{}</pre>").format(text) for text in sources)
     )
 
 
@@ -119,12 +116,12 @@ def _output(out: dict[str, Any], heading: str) -> Markup:
     if "image/svg+xml" in data:
         svg = data["image/svg+xml"]
         return Markup('<figure role="img" aria-label="{}">{}</figure>').format(
-            f"Chart in the section {heading}", sanitised(svg[max(svg.find("<svg"), 0) :])
+            say("Chart in the section {heading}", heading=heading), sanitised(svg[max(svg.find("<svg"), 0) :])
         )
     for kind in ("image/png", "image/jpeg"):
         if kind in data:
             alt = data.get("text/plain", "")
-            alt = f"Chart in the section {heading}" if not alt or alt.startswith("<") else alt
+            alt = say("Chart in the section {heading}", heading=heading) if not alt or alt.startswith("<") else alt
             return Markup('<img src="data:{};base64,{}" alt="{}">').format(
                 kind, re.sub(r"[^\w+/=]", "", data[kind]), alt
             )

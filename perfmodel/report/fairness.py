@@ -91,8 +91,8 @@ def _headline(table: pd.DataFrame) -> list[str]:
     if n:
         expected = words.quantity(n * ALPHA)
         lines.append(
-            f"{words.count_of(n, 'comparison')}; chance alone gives at most about {expected} with p under .05, and there "
-            f"{'is' if alone < 2 else 'are'} {alone or 'none'}."
+            f"{words.count_of(n, 'comparison')}; chance alone gives at most about {expected} with p under .05, and "
+            f"there {'is' if alone < 2 else 'are'} {alone or 'none'}."
         )
         for row in table[table["verdict"].eq(OUTSIDE)].itertuples():
             lines.append(_finding(row))
@@ -232,12 +232,12 @@ def _reading(table: pd.DataFrame) -> Section:
         "six cases of ten.",
         f"{words.count_of(n, 'comparison')} of the same people at several stages hang together: they rise and fall as "
         "one, and are not so many separate pieces of evidence.",
-        "One person undoes it: whether p under .05, or a ratio beyond four fifths, would be gone with one person more or "
-        "fewer with the outcome in either group; “no finding” where neither is there.",
+        "One person undoes it: whether p under .05, or a ratio beyond four fifths, would be gone if one person of a "
+        "group had the other outcome. No finding: there is neither.",
         "Smallest gap to be found: the difference of rates, in points, that groups of this size show in four of five "
         "cases. A gap smaller than that may be there and not be seen.",
-        "Ratio inside units (Mantel and Haenszel) compares people of one unit. Where it is near 1 and the ratio is not, "
-        "the difference lies between units. It is rounded so that no unit's own counts can be worked out.",
+        "Ratio inside units (Mantel and Haenszel) compares people of one unit. Where it is near 1 and the ratio is "
+        "not, the difference lies between units. It is rounded so that no unit's own counts can be worked out.",
         f"Counts under {LEAST}, of people with an outcome or without it, are not shown, and neither are further cells "
         "from which one could be worked out, with what other tables tell of everybody's grades.",
     )

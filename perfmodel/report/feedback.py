@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from .. import plots
+from ..language import say, say_n, spoken, told
 from ..raters import SeverityFit
 from ..raters.links import ASSUMPTIONS, UNLINKED
 from . import words
@@ -26,13 +27,13 @@ def feedback_sheets(assessment) -> dict[str, str]:
     """File name -> HTML page of every rater who rated somebody else. For the rater and HR alone."""
     fit, raters = assessment.severity, assessment.raters.set_index("rater_id")
     names = assessment.cycle.employees.set_index("employee_id")["name"]
-    kpis = {item.id: item.name.say() for item in assessment.cycle.scheme.items}
+    kpis = {item.id: item.name.say(spoken()) for item in assessment.cycle.scheme.items}
     now = assessment.drift[assessment.drift["quarter"].eq(assessment.cycle.id)]
     moved = dict(zip(now["rater_id"], now["signal"], strict=True))
-    meta = {"Quarter": assessment.cycle.id, "For": "the rater and HR alone"}
+    meta = {say("Quarter"): assessment.cycle.id, say("For"): say("the rater and HR alone")}
     return {
         f"{_file(rater)}.html": Page(
-            f"Your ratings, {rater}",
+            say("Your ratings, {rater}", rater=rater),
             _parts(fit, raters.loc[[rater]], names, kpis, moved.get(rater, "")),
             assessment.status,
             meta,
@@ -51,16 +52,16 @@ def _file(rater: str) -> str:
 def _parts(fit: SeverityFit, row: pd.DataFrame, names: pd.Series, kpis: Mapping[str, str], moved: str) -> list:
     rater = str(row.index[0])
     one = row.iloc[0]
-    compared = "colleagues who rate the same people"
+    compared = say("colleagues who rate the same people")
     if fit.link and fit.model.rests[list(fit.model.rater_ids).index(rater)]:
-        compared = f"other raters, {ASSUMPTIONS[fit.link]}"
-    parts: list = [Sentences(_findings(one, fit, compared, moved), "How your ratings compare")]
+        compared = say("other raters, {assumption}", assumption=told(ASSUMPTIONS[fit.link]))
+    parts: list = [Sentences(_findings(one, fit, compared, moved), say("How your ratings compare"))]
     if np.isfinite(one["severity"]) and one["verdict"] != "too few ratings":
         parts.append(
             Figure(
                 plots.severity(row.reset_index(), level=fit.confidence),
-                f"Your severity against {compared}",
-                "Rating points; inside the grey a rater is not distinguishable from the others.",
+                say("Your severity against {compared}", compared=compared),
+                say("Rating points; inside the grey a rater is not distinguishable from the others."),
             )
         )
     examples = fit.examples(rater, EXAMPLES)
@@ -77,28 +78,41 @@ def _parts(fit: SeverityFit, row: pd.DataFrame, names: pd.Series, kpis: Mapping[
         )
         lead = Table(
             table,
-            "Three ratings to think about" if len(table) == EXAMPLES else "Ratings to think about",
-            "Yours that lie farthest from what all ratings of the same person say. Expected is on your own scale: your "
-            "severity is in it already. Empty where only one other person rated: it would give that rating away.",
-            labels={"yours": "Your rating", "expected": "Expected of you", "others": "Number of other raters"},
+            say("Three ratings to think about") if len(table) == EXAMPLES else say("Ratings to think about"),
+            say(
+                "Yours that lie farthest from what all ratings of the same person say. Expected is on your own scale: "
+                "your severity is in it already. Empty where only one other person rated: it would give that rating "
+                "away."
+            ),
+            labels={
+                "person": say("Person"),
+                "item": say("Item"),
+                "yours": say("Your rating"),
+                "expected": say("Expected of you"),
+                "others": say("Number of other raters"),
+            },
             formats={"yours": "rating", "expected": "rating", "others": "count"},
         )
-        parts += [lead, Sentences(QUESTIONS, "Questions for each of them")]
+        parts += [lead, Sentences([say(question) for question in QUESTIONS], say("Questions for each of them"))]
     else:
         parts.append(
             Callout(
-                "Nobody else rated the people you rated, so there is no example to compare. Ask for one or two of your "
-                "people to be rated by a colleague who works with them, blind to your ratings.",
-                "No examples.",
+                say(
+                    "Nobody else rated the people you rated, so there is no example to compare. Ask for one or two of "
+                    "your people to be rated by a colleague who works with them, blind to your ratings."
+                ),
+                say("No examples."),
             )
         )
     parts.append(
         Section(
-            "What this page is not",
+            say("What this page is not"),
             [
-                "It compares scales, not right with wrong: a severe rater may be the one who is right. It enters "
-                "neither your own rating nor your pay, and your colleagues do not see it. It is part of the training "
-                "that the scheme promises to raters."
+                say(
+                    "It compares scales, not right with wrong: a severe rater may be the one who is right. It enters "
+                    "neither your own rating nor your pay, and your colleagues do not see it. It is part of the "
+                    "training that the scheme promises to raters."
+                )
             ],
         )
     )
@@ -107,49 +121,89 @@ def _parts(fit: SeverityFit, row: pd.DataFrame, names: pd.Series, kpis: Mapping[
 
 def _findings(one: pd.Series, fit: SeverityFit, compared: str, moved: str) -> list[str]:
     """Severity, scale use, halo and drift in words; what is not known with its reason."""
-    based = f"on {words.count_of(int(one['n_ratings']), 'rating')} of " + words.count_of(
-        int(one["n_employees"]), "person", "people"
-    )
+    ratings, people = int(one["n_ratings"]), int(one["n_employees"])
+    based = {
+        "ratings": say_n("{n} rating", "{n} ratings", ratings, n=words.grouped(ratings)),
+        "people": say_n("{n} person", "{n} people", people, n=words.grouped(people)),
+    }
     if not np.isfinite(one["severity"]):
         return [
-            f"Nothing can be said of your severity, {based}: {_why(one, fit)}. Your ratings enter the scores as you "
-            "gave them."
-        ]
+            say(
+                "Nothing can be said of your severity, on {ratings} of {people}: {why}. Your ratings enter the scores "
+                "as you gave them.",
+                why=_why(one, fit), **based,
+            )
+        ]  # fmt: skip
     if one["verdict"] == "too few ratings":
-        return [f"Too few ratings to say anything: {based}."]
-    level = f"{fit.confidence:.0%}".replace("%", " %")
-    span = f"{words.signed(one['lower'], 2)} to {words.signed(one['upper'], 2)} at {level}"
-    way = {"severe": "more severe than", "lenient": "more lenient than"}.get(one["verdict"])
-    size = words.plain(abs(one["severity"]), 2)
-    said = [
-        f"{size} points {way} {compared} ({span}), {based}."
-        if way
-        else f"Not distinguishable from {compared} ({words.signed(one['severity'], 2)}; {span}), {based}."
-    ]
+        return [say("Too few ratings to say anything: on {ratings} of {people}.", **based)]
+    said = [_against(one, f"{100 * fit.confidence:.0f} %", compared, based)]
     if not tells_scale_use(fit.raters):
-        said.append("Use of the scale: these ratings cannot tell raters apart in it.")
+        said.append(say("Use of the scale: these ratings cannot tell raters apart in it."))
     elif np.isfinite(one["discrimination"]):
-        use = words.plain(one["discrimination"], 2)
-        said.append(
-            f"Use of the scale {use} (1 is as the others"
-            + ("; you keep nearer the middle)." if one["discrimination"] < 0.9 else ")." if one["discrimination"] < 1.1
-               else "; you spread people further)."))  # fmt: skip
+        said.append(_use(one["discrimination"]))
     if np.isfinite(one["halo"]):
-        usual = np.sqrt(fit.variances.get("halo", np.nan))
         said.append(
-            f"Halo {words.plain(one['halo'], 2)} points, usual {words.plain(usual, 2)}: how far one impression of a "
-            "person moves all of your ratings of that person together."
-        )
+            say(
+                "Halo {halo} points, usual {usual}: how far one impression of a person moves all of your ratings of "
+                "that person together.",
+                halo=words.plain(one["halo"], 2), usual=words.plain(np.sqrt(fit.variances.get("halo", np.nan)), 2),
+            )
+        )  # fmt: skip
     if np.isfinite(one["drift"]):
-        size, way = words.plain(abs(one["drift"]), 2), "severer" if one["drift"] > 0 else "milder"
-        allowed = "more than error allows" if moved else "within what error allows"
-        said.append(f"{size} points {way} than in your earlier quarters; {allowed}.")
+        said.append(_since(one["drift"], moved))
     return said
+
+
+def _against(one: pd.Series, level: str, compared: str, based: Mapping[str, str]) -> str:
+    """The rater's severity beside that of the others."""
+    values = {
+        "size": words.plain(abs(one["severity"]), 2), "severity": words.signed(one["severity"], 2),
+        "low": words.signed(one["lower"], 2), "high": words.signed(one["upper"], 2),
+        "level": level, "others": compared, **based,
+    }  # fmt: skip
+    if one["verdict"] == "severe":
+        return say(
+            "{size} points more severe than {others} ({low} to {high} at {level}), on {ratings} of {people}.", **values
+        )
+    if one["verdict"] == "lenient":
+        return say(
+            "{size} points more lenient than {others} ({low} to {high} at {level}), on {ratings} of {people}.", **values
+        )
+    return say(
+        "Not distinguishable from {others} ({severity}; {low} to {high} at {level}), on {ratings} of {people}.",
+        **values,
+    )
+
+
+def _use(discrimination: float) -> str:
+    """How far apart the rater puts people."""
+    use = words.plain(discrimination, 2)
+    if discrimination < 0.9:
+        return say("Use of the scale {use} (1 is as the others; you keep nearer the middle).", use=use)
+    if discrimination < 1.1:
+        return say("Use of the scale {use} (1 is as the others).", use=use)
+    return say("Use of the scale {use} (1 is as the others; you spread people further).", use=use)
+
+
+def _since(drift: float, moved: str) -> str:
+    """How the rater has moved since earlier quarters."""
+    size = words.plain(abs(drift), 2)
+    if drift > 0:
+        return (
+            say("{size} points severer than in your earlier quarters; more than error allows.", size=size)
+            if moved
+            else say("{size} points severer than in your earlier quarters; within what error allows.", size=size)
+        )
+    return (
+        say("{size} points milder than in your earlier quarters; more than error allows.", size=size)
+        if moved
+        else say("{size} points milder than in your earlier quarters; within what error allows.", size=size)
+    )
 
 
 def _why(one: pd.Series, fit: SeverityFit) -> str:
     """Why a rater is left alone, said to the rater."""
     why = str(fit.model.alone[list(fit.model.rater_ids).index(one.name)])
     if why == UNLINKED:
-        return "you and your colleagues share no person, so a severe rater cannot be told from a weak team"
-    return why
+        return say("you and your colleagues share no person, so a severe rater cannot be told from a weak team")
+    return told(why)

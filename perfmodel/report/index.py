@@ -9,11 +9,12 @@ import pandas as pd
 from markupsafe import Markup
 
 from .. import plots
+from ..language import say, say_n, told
 from ..plots.grades import unit_order
 from ..plots.theme import rows_of
 from ..raters.links import ASSUMPTIONS
 from . import words
-from .page import control_totals, counts_of, document, render
+from .page import control_totals, counts_of, document, quarter, render
 from .view import View, seen
 
 NEEDS_SHOWN = 12
@@ -29,6 +30,49 @@ ABOUT = {
     "distribution": "grades against guideline and chance",
 }
 
+# What the reading warns of, by the code of the finding.
+WARNINGS = {
+    code: code.replace("-", " ")
+    for code in (
+        "accepted-late",
+        "actual-unused",
+        "assignment-gap",
+        "blank-row",
+        "by-name",
+        "date-after",
+        "date-before",
+        "date-form",
+        "date-time",
+        "far-off",
+        "file-unknown",
+        "fullwidth",
+        "gate-points",
+        "header-unknown",
+        "header-unused",
+        "history",
+        "hundredfold",
+        "id-number",
+        "kpi-not-in-profile",
+        "milestone-missing",
+        "milestone-total",
+        "no-data",
+        "no-rows",
+        "not-smart",
+        "number-percent",
+        "number-thousands",
+        "pay-missing",
+        "rating-missing",
+        "reconcile",
+        "result-missing",
+        "spaces",
+        "target-self-approved",
+        "target-unapproved",
+        "unit-alike",
+        "wide",
+        "wide-unused",
+    )
+}
+
 
 def index_page(
     assessment,
@@ -36,7 +80,6 @@ def index_page(
     notebooks: Iterable[Any] = (),
     *,
     units: Mapping[str, str] | None = None,
-    lang: str = "en",
 ) -> str:
     """The first page of a run, or of a unit's pack, as a whole HTML document.
 
@@ -47,15 +90,16 @@ def index_page(
     manifest = dict(manifest or {})
     cycle = assessment.cycle
     total, scored, others = counts_of(assessment)
-    meta = {"Run": manifest["run_id"]} if manifest.get("run_id") else {}
+    meta = {say("Run"): manifest["run_id"]} if manifest.get("run_id") else {}
     if manifest.get("ledger_head"):
-        meta["Ledger head"] = manifest["ledger_head"][:12]
+        meta[say("Ledger head")] = manifest["ledger_head"][:12]
     meta |= {
-        "Quarter": f"{words.day(view.scheme.start)} to {words.day(view.scheme.end)}",
-        "Rated": f"{scored} of {total}, {len(view.units)} units",
-        "Control totals agree": control_totals(assessment),
+        say("Quarter"): quarter(view.scheme),
+        say("Rated"): say("{scored} of {total}, {n} units", scored=scored, total=total, n=len(view.units)),
+        say("Control totals agree"): control_totals(assessment),
     }
-    title = f"Performance calibration, {cycle.id}" + (f", {view.unit}" if view.unit else "")
+    of = f"{cycle.id} {view.unit}" if view.unit else cycle.id
+    title = say("Performance calibration, {cycle}", cycle=of)
     head = render("head.html.j2", title=title, status=assessment.status, meta=meta, simulated=cycle.simulated, level=1)
     panels = _units(view, units or {})
     main = render(
@@ -69,7 +113,7 @@ def index_page(
         parts=_parts(notebooks, view),
         provenance=_provenance(assessment, manifest, others),
     )
-    return document(title, Markup(head), Markup(main), kind="index", lang=lang)
+    return document(title, Markup(head), Markup(main), kind="index")
 
 
 def _units(view: View, pages: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -88,7 +132,13 @@ def _units(view: View, pages: Mapping[str, str]) -> list[dict[str, Any]]:
         tested = bool((own["verdict"] != "not tested").any())
         outside = tuple(own.index[own["verdict"] == "outside chance"])
         words_of = [
-            f"{g} {counts[g]}; chance gives {own.loc[g, 'chance_low']:.0f} to {own.loc[g, 'chance_high']:.0f}"
+            say(
+                "{grade} {n}; chance gives {low} to {high}",
+                grade=g,
+                n=counts[g],
+                low=f"{own.loc[g, 'chance_low']:.0f}",
+                high=f"{own.loc[g, 'chance_high']:.0f}",
+            )
             for g in outside
         ]
         svg = plots.grade_bars(
@@ -98,7 +148,7 @@ def _units(view: View, pages: Mapping[str, str]) -> list[dict[str, Any]]:
             ceiling=ceiling,
             tested=tested,
             outside=outside,
-            name=f"Unit {unit}",
+            name=say("Unit {unit}", unit=unit),
         )
         out.append(
             {
@@ -109,7 +159,8 @@ def _units(view: View, pages: Mapping[str, str]) -> list[dict[str, Any]]:
                 "outside": outside,
                 "tested": tested,
                 "grades": len(counts),
-                "text": ", ".join(words_of) or ("within chance" if tested else _not_tested(own["reason"].iloc[0])),
+                "text": words.joined(words_of)
+                or (say("within chance") if tested else _not_tested(own["reason"].iloc[0])),
             }
         )
     return out
@@ -117,7 +168,7 @@ def _units(view: View, pages: Mapping[str, str]) -> list[dict[str, Any]]:
 
 def _not_tested(reason: str) -> str:
     """The reason without the list of siblings that a pool is named by."""
-    return "no test: " + re.sub(r" \(.*\)$", "", str(reason))
+    return say("no test: {reason}", reason=told(re.sub(r" \(.*\)$", "", str(reason))))
 
 
 def _false_flags(units: list[dict[str, Any]]) -> dict[str, Any]:
@@ -131,58 +182,91 @@ def _findings(view: View, units: list[dict[str, Any]]) -> list[dict[str, Any]]:
     outside = [u for u in units if u["outside"]]
     tested = sum(u["tested"] for u in units)
     if outside:
-        many = len(outside) > 1
         first = {
-            "title": f"{words.number_word(len(outside))} {'units' if many else 'unit'} of {len(units)} "
-            f"{'are' if many else 'is'} outside chance",
-            "text": f"{outside[0]['unit']}: {outside[0]['text']}. Look at targets and rater first.",
+            "title": say_n(
+                "{n} unit of {total} is outside chance",
+                "{n} units of {total} are outside chance",
+                len(outside),
+                n=words.number_word(len(outside)),
+                total=len(units),
+            ),
+            "text": say(
+                "{unit}: {finding}. Look at targets and rater first.",
+                unit=outside[0]["unit"],
+                finding=outside[0]["text"],
+            ),
         }
     elif tested:
         first = {
-            "title": "Every unit lies within chance",
-            "text": f"{tested} of {len(units)} units are large enough to test; no action needed on the distribution.",
+            "title": say("Every unit lies within chance"),
+            "text": say(
+                "{tested} of {total} units are large enough to test; no action needed on the distribution.",
+                tested=tested,
+                total=len(units),
+            ),
         }
     else:
-        first = {"title": "No unit is large enough to test", "text": f"Each has under {view.limits.min_unit} people."}
+        first = {
+            "title": say("No unit is large enough to test"),
+            "text": say("Each has under {n} people.", n=view.limits.min_unit),
+        }
     order = {g: i for i, g in enumerate(view.grades)}
     changed = view.changed
     up = int((changed["grade_adjusted"].map(order) < changed["grade_raw"].map(order)).sum())
     alone = len(view.left_alone)
-    rest = (
-        f"{words.count_of(alone, 'person', 'people')} left alone: no shared rater."
-        if alone
-        else f"Nobody was left alone, {ASSUMPTIONS[view.assessment.severity.link]}."
-        if view.assessment.severity.link
-        else "Nobody was left alone."
-        if len(view.scores)
-        else "Nobody has a score yet."
-    )
+    if alone:
+        rest = say_n(
+            "{n} person left alone: no shared rater.",
+            "{n} people left alone: no shared rater.",
+            alone,
+            n=words.grouped(alone),
+        )
+    elif view.assessment.severity.link:
+        rest = say("Nobody was left alone, {assumption}.", assumption=told(ASSUMPTIONS[view.assessment.severity.link]))
+    else:
+        rest = say("Nobody was left alone.") if len(s) else say("Nobody has a score yet.")
+    moves = say("Of {total}: {up} up, {down} down.", total=len(s), up=up, down=len(changed) - up)
     second = {
-        "title": f"Adjustment moves {words.count_of(len(changed), 'grade')}",
-        "text": f"Of {len(s)}: {up} up, {len(changed) - up} down. {rest}",
+        "title": say_n(
+            "Adjustment moves {n} grade", "Adjustment moves {n} grades", len(changed), n=words.grouped(len(changed))
+        ),
+        "text": words.gap().join([moves, rest]),
     }
     close = len(view.close)
     call = f"{view.limits.call:.2f}".removeprefix("0")
     known = int(s["p_stay"].notna().sum())
-    third = {
-        "title": f"{words.count_of(close, 'person is', 'people are')} too close to call",
-        "text": f"P of the proposed grade is under {call}, of {known} with a p. The committee’s time belongs here.",
-    }
-    if close == 0:
-        third = {"title": "No grade is too close to call", "text": f"Every known p is {call} or more ({known} people)."}
+    if close:
+        third = {
+            "title": say_n(
+                "{n} person is too close to call", "{n} people are too close to call", close, n=words.grouped(close)
+            ),
+            "text": say(
+                "P of the proposed grade is under {call}, of {known} with a p. The committee’s time belongs here.",
+                call=call,
+                known=known,
+            ),
+        }
+    else:
+        third = {
+            "title": say("No grade is too close to call"),
+            "text": say("Every known p is {call} or more ({known} people).", call=call, known=known),
+        }
     late = len(view.late)
     if late:
         fourth = {
-            "title": f"{words.count_of(late, 'result')} late: PARTIAL",
-            "text": "The run cannot be made final until all are in. The chase list below names the owner.",
+            "title": say_n("{n} result late: PARTIAL", "{n} results late: PARTIAL", late, n=words.grouped(late)),
+            "text": say("The run cannot be made final until all are in. The chase list below names the owner."),
             "need": True,
         }
     else:
-        flagged = len(view.cases)
+        cases = len(view.cases)
         fourth = {
-            "title": f"{words.count_of(flagged, 'case')} to discuss",
-            "text": f"{len(s) - sum(c['id'] in s.index for c in view.cases)} of {len(s)} can go by consent, "
-            "with one recorded reason.",
+            "title": say_n("{n} case to discuss", "{n} cases to discuss", cases, n=words.grouped(cases)),
+            "text": say(
+                "{n} of {total} can go by consent, with one recorded reason.",
+                n=len(s) - sum(c["id"] in s.index for c in view.cases),
+                total=len(s),
+            ),
         }
     return [f | {"need": f.get("need", False)} for f in (first, second, third, fourth)]
 
@@ -190,82 +274,74 @@ def _findings(view: View, units: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _needs(view: View, units: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What needs a decision: where, what, kind, whose turn; what blocks stands first."""
     rows: list[dict[str, Any]] = []
-    whole = view.unit or "Company"
 
     def add(where: str, what: str, kind: str, turn: str, act: bool = True) -> None:
         rows.append({"where": where, "what": what, "kind": kind, "turn": turn, "act": act})
 
+    company = view.unit or say("Company")
     for u in units:
         if u["outside"]:
-            add(u["unit"], f"{u['text']}. Look at targets and rater before the grades", "distribution", "Unit head, HR")
+            what = say("{finding}. Look at targets and rater before the grades", finding=u["text"])
+            add(u["unit"], what, say("distribution"), say("Unit head, HR"))
     for row in rows_of(view.late):
-        add(
-            row.unit, f"{row.employee_id}: {row.kpi} {row.what} late; PARTIAL until it is in", "data", _owner(row.owner)
+        what = say(
+            "{employee}: {kpi} {what} late; PARTIAL until it is in",
+            employee=row.employee_id,
+            kpi=row.kpi,
+            what=told(row.what),
         )
+        add(row.unit, what, say("data"), _owner(row.owner))
     links = view.tables["links"]
     raters = view.tables["raters"]
     alone = raters[raters["verdict"] == "left alone"]
     if len(alone):
-        listed = words.listing(alone["rater_id"].tolist(), 4)
-        add(
-            whole,
-            f"{listed} share nobody with another rater: {words.count_of(len(view.left_alone), 'person', 'people')} "
-            "left alone. A second rating would link them",
-            "raters",
-            "HR",
+        what = say_n(
+            "{raters} share nobody with another rater: {n} person left alone. A second rating would link them",
+            "{raters} share nobody with another rater: {n} people left alone. A second rating would link them",
+            len(view.left_alone),
+            n=words.grouped(len(view.left_alone)),
+            raters=words.listing(alone["rater_id"].tolist(), 4),
         )
+        add(company, what, say("raters"), say("HR"))
     elif view.assessment.severity.link:
-        fit = view.assessment.severity
-        told = [said for said in fit.sentences() if "assum" in said]
-        doubted = any("contradicted" in said or "nothing in the ratings examines" in said for said in told)
-        add(whole, " ".join(told), "raters", "HR", doubted)
+        found = [said for said in view.assessment.severity.sentences() if "assum" in said]
+        doubted = any("contradicted" in said or "nothing in the ratings examines" in said for said in found)
+        add(company, words.gap().join(told(said) for said in found), say("raters"), say("HR"), doubted)
     elif len(links) > 1:
-        add(
-            whole,
-            f"Raters fall into {len(links)} groups that share nobody: compare within groups only",
-            "raters",
-            "HR",
-            False,
-        )
+        what = say("Raters fall into {n} groups that share nobody: compare within groups only", n=len(links))
+        add(company, what, say("raters"), say("HR"), False)
     if view.close:
-        both = len(set(view.close) & set(view.changed.index))
-        add(
-            whole,
-            f"{words.count_of(len(view.close), 'person is', 'people are')} too close to call, "
-            f"{both} of them change grade by adjustment",
-            "cut line",
-            "Committee",
+        what = say_n(
+            "{n} person is too close to call, {both} of them change grade by adjustment",
+            "{n} people are too close to call, {both} of them change grade by adjustment",
+            len(view.close),
+            n=words.grouped(len(view.close)),
+            both=len(set(view.close) & set(view.changed.index)),
         )
+        add(company, what, say("cut line"), say("Committee"))
     pool = view.tables["pool"].dropna(subset=["cost"])
     if len(pool):
         end = pool.iloc[-1]
         cost, budget = round(end["cost"] / 1000), round(end["budget"] / 1000)
-        add(
-            whole,
-            f"{str(end['step']).capitalize()} cost {words.grouped(cost)} of pool {words.grouped(budget)} "
-            f"thousand {end['currency']}: "
-            f"balance {words.grouped(budget - cost)}",
-            "money",
-            "Finance",
-            cost > budget,
+        what = say(
+            "{step} cost {cost} of pool {budget} thousand {currency}: balance {balance}",
+            step=say(str(end["step"]).capitalize()),
+            cost=words.grouped(cost),
+            budget=words.grouped(budget),
+            currency=end["currency"],
+            balance=words.grouped(budget - cost),
         )
-    warnings = pd.Series(
-        [f.code for f in view.assessment.findings if f.level == "warning"],
-        dtype=str,
-    )
-    for code, n in warnings.value_counts().sort_index().items():
-        add(
-            "Data",
-            f"{words.count_of(int(n), 'warning')}: {str(code).replace('_', ' ').replace('-', ' ')}",
-            "data",
-            "Data owner",
-            False,
-        )
+        add(company, what, say("money"), say("Finance"), cost > budget)
+    codes = pd.Series([f.code for f in view.assessment.findings if f.level == "warning"], dtype=str)
+    for code, n in codes.value_counts().sort_index().items():
+        about = say(WARNINGS.get(code, str(code).replace("_", " ").replace("-", " ")))
+        what = say_n("{n} warning: {about}", "{n} warnings: {about}", int(n), n=words.grouped(int(n)), about=about)
+        add(say("Data"), what, say("data"), say("Data owner"), False)
     return sorted(rows, key=lambda r: not r["act"])
 
 
 def _owner(name) -> str:
-    return name if isinstance(name, str) and name else "Data owner"
+    return name if isinstance(name, str) and name else say("Data owner")
 
 
 def _parts(notebooks: Iterable[Any], view: View) -> list[dict[str, str]]:
@@ -274,14 +350,15 @@ def _parts(notebooks: Iterable[Any], view: View) -> list[dict[str, str]]:
         entry = dict(book) if isinstance(book, Mapping) else {"title": str(book), "html": f"{book}.html"}
         name = str(entry.get("name", entry["html"]))
         about = entry.get("about") or next((text for key, text in ABOUT.items() if key in name), "")
-        parts.append({"href": entry["html"], "title": entry["title"], "about": about})
-    parts.append({"href": "pack.xlsx", "title": "Committee workbook", "about": "filters on, no live formula"})
-    count = len(view.tables)
-    parts.append({"href": "tables/", "title": "Tables as CSV", "about": f"{count} tables, unrounded, sorted by key"})
-    if view.unit is None:
-        about = "digests of every input and output, versions, warnings"
-        parts.append({"href": "manifest.json", "title": "Manifest", "about": about})
-    return parts
+        parts.append({"href": entry["html"], "title": entry["title"], "about": say(about)})
+    tables = say("{n} tables, unrounded, sorted by key", n=len(view.tables))
+    digests = say("digests of every input and output, versions, warnings")
+    return [
+        *parts,
+        {"href": "pack.xlsx", "title": say("Committee workbook"), "about": say("filters on, no live formula")},
+        {"href": "tables/", "title": say("Tables as CSV"), "about": tables},
+        *([{"href": "manifest.json", "title": say("Manifest"), "about": digests}] if view.unit is None else []),
+    ]
 
 
 def _provenance(assessment, manifest: Mapping[str, Any], others: Mapping[str, int]) -> list[tuple[str, str]]:
@@ -290,16 +367,21 @@ def _provenance(assessment, manifest: Mapping[str, Any], others: Mapping[str, in
     versions = manifest.get("versions", {})
     finished = str(manifest.get("finished", ""))[:16].replace("T", " ")
     inputs = manifest.get("inputs", {})
+    reasons = [say("{n} {reason}", n=n, reason=told(reason)) for reason, n in others.items()]
+    unknown = say("not recorded")
     return [
-        ("Run", str(manifest.get("run_id", "not published"))),
-        ("Made", finished or "not recorded"),
-        ("Inputs", f"{len(inputs)} files, digests in manifest.json" if inputs else "not recorded"),
-        ("Seed", str(assessment.seed)),
-        ("Counts", f"{total} in = {scored} scored + {rest} not scored"),
-        ("Not scored", words.listing([f"{n} {reason}" for reason, n in others.items()], 5) or "nobody"),
-        ("Status", f"{assessment.status}; a proposal is not a grade"),
+        (say("Run"), str(manifest.get("run_id", say("not published")))),
+        (say("Made"), finished or unknown),
+        (say("Inputs"), say("{n} files, digests in manifest.json", n=len(inputs)) if inputs else unknown),
+        (say("Seed"), str(assessment.seed)),
         (
-            "Package",
+            say("Counts"),
+            say("{total} in = {scored} scored + {rest} not scored", total=total, scored=scored, rest=rest),
+        ),
+        (say("Not scored"), words.listing(reasons, 5) or say("nobody")),
+        (say("Status"), say("{status}; a proposal is not a grade", status=say(assessment.status))),
+        (
+            say("Package"),
             f"perfmodel {versions.get('perfmodel', '')}, Python {versions.get('python', '')}"
             if versions
             else "perfmodel",

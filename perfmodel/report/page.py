@@ -14,10 +14,11 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from ..language import say, say_n, spoken, told
 from ..plots.theme import ENLARGED, Chart, inline
 from . import sorting, words
 
-CHIPS = {"DRAFT": "draft", "PARTIAL": "partial", "PROVISIONAL": "draft", "FINAL": "final"}
+CHIPS = {"draft": ("DRAFT", "PROVISIONAL"), "partial": ("PARTIAL",), "final": ("FINAL",)}
 # Nothing can be fetched, and no script can run but the one whose digest is added, whatever the cells of a page hold.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
@@ -33,7 +34,7 @@ def templates() -> Environment:
         lstrip_blocks=True,
     )
     env.filters.update(words.FORMATS)
-    env.globals.update(chip=chip, sorts=sorting.sorts)
+    env.globals.update(chip=chip, sorts=sorting.sorts, say=say, say_n=say_n, told=told, gap=words.gap)
     return env
 
 
@@ -50,7 +51,8 @@ def chip(status: str) -> Markup:
     """The status of a report; its outline, not only its colour, tells one from another."""
     if not status:
         return Markup("")
-    return Markup('<span class="chip {}">{}</span>').format(CHIPS.get(status, "draft"), status)
+    outline = next((kind for kind, statuses in CHIPS.items() if status in statuses), "draft")
+    return Markup('<span class="chip {}">{}</span>').format(outline, say(status))
 
 
 class Value:
@@ -64,7 +66,9 @@ class Value:
 
     def _repr_html_(self) -> str:
         # The style comes along so that a notebook looks like the published page; export drops the copies.
-        return f'<style data-pm="css">{css()}</style><div class="pm">{self.body()}</div>'
+        # A page says its language once, a notebook's output itself: it stands among English ones.
+        lang = "" if spoken() == "en" else f' lang="{spoken()}"'
+        return f'<style data-pm="css">{css()}</style><div class="pm"{lang}>{self.body()}</div>'
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -77,8 +81,9 @@ class Figure(Value):
     alt: str = ""
 
     def body(self) -> Markup:
+        title, alt = words.shown(self.title), words.shown(self.alt)
         return Markup('<figure class="value"><h2>{}</h2>{}{}</figure>').format(
-            self.title, _caption(self.caption), drawing(self.fig, self.title, self.alt)
+            title, _caption(self.caption), drawing(self.fig, title, alt)
         )
 
 
@@ -99,7 +104,7 @@ def drawing(fig, title: str, alt: str = "") -> Markup:
 
 
 def _caption(text: str) -> Markup:
-    return Markup('<p class="sub">{}</p>').format(text) if text else Markup("")
+    return Markup('<p class="sub">{}</p>').format(words.shown(text)) if text else Markup("")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -125,11 +130,11 @@ class Table(Value):
         formats = {c: (self.formats or {}).get(c) or words.format_of(str(c), frame[c]) for c in frame.columns}
         head = Markup("").join(
             Markup('<th scope="col"{}>{}</th>').format(
-                _side(formats[c]), (self.labels or {}).get(c) or words.label(str(c))
+                _side(formats[c]), words.shown((self.labels or {}).get(c, "")) or words.label(str(c))
             )
             for c in frame.columns
         )
-        cells = {c: [words.FORMATS[formats[c]](v) for v in shown[c]] for c in frame.columns}
+        cells = {c: [words.FORMATS[formats[c]](words.cell(str(c), v)) for v in shown[c]] for c in frame.columns}
         rows = Markup("").join(
             Markup("<tr>{}</tr>").format(
                 Markup("").join(
@@ -142,15 +147,24 @@ class Table(Value):
             for i in range(len(shown))
         )
         left = len(frame) - len(shown)
-        note = Markup('<p class="note">{}</p>').format(f"{words.grouped(left)} more rows.") if left else Markup("")
-        title = Markup("<h2>{}</h2>").format(self.title) if self.title else Markup("")
+        note = Markup('<p class="note">{}</p>').format(_more_rows(left)) if left else Markup("")
+        title = _heading(self.title)
         if frame.empty:
-            return Markup('<section class="value">{}{}<p>None.</p></section>').format(title, _caption(self.caption))
-        name = self.title or self.caption or "Table"
+            none = say("None.")
+            return Markup('<section class="value">{}{}<p>{}</p></section>').format(title, _caption(self.caption), none)
+        name = words.shown(self.title or self.caption) or say("Table")
         return Markup(
             '<section class="value">{}{}<div class="scroll" role="region" aria-label="{}" tabindex="0">'
             "<table{}><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>{}</section>"
         ).format(title, _caption(self.caption), name, sorting.sorts(len(shown)), head, rows, note)
+
+
+def _heading(title: str) -> Markup:
+    return Markup("<h2>{}</h2>").format(words.shown(title)) if title else Markup("")
+
+
+def _more_rows(n: int) -> str:
+    return say("{n} more rows.", n=words.grouped(n))
 
 
 def _side(kind: str) -> Markup:
@@ -166,11 +180,11 @@ class Sentences(Value):
 
     def body(self) -> Markup:
         items = Markup("").join(
-            Markup("<li><span>{}</span>{}</li>").format(i, line) for i, line in enumerate(self.lines, 1)
+            Markup("<li><span>{}</span>{}</li>").format(i, words.shown(line)) for i, line in enumerate(self.lines, 1)
         )
-        title = Markup("<h2>{}</h2>").format(self.title) if self.title else Markup("")
+        title = _heading(self.title)
         if not self.lines:
-            return Markup('<section class="value">{}<p>Nothing to say.</p></section>').format(title)
+            return Markup('<section class="value">{}<p>{}</p></section>').format(title, say("Nothing to say."))
         return Markup('<section class="value">{}<ol class="lead">{}</ol></section>').format(title, items)
 
 
@@ -182,8 +196,8 @@ class Callout(Value):
     title: str = ""
 
     def body(self) -> Markup:
-        title = Markup('<b class="att">{}</b> ').format(self.title) if self.title else Markup("")
-        return Markup('<p class="callout">{}{}</p>').format(title, self.text)
+        title = Markup('<b class="att">{}</b> ').format(words.shown(self.title)) if self.title else ""
+        return Markup('<p class="callout">{}{}</p>').format(title, words.shown(self.text))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -196,7 +210,9 @@ class Section(Value):
 
     def body(self) -> Markup:
         return Markup("<section><h2>{}</h2>{}{}</section>").format(
-            self.title, Markup("<p>{}</p>").format(self.lead) if self.lead else "", _parts(self.parts)
+            words.shown(self.title),
+            Markup("<p>{}</p>").format(words.shown(self.lead)) if self.lead else "",
+            _parts(self.parts),
         )
 
 
@@ -206,7 +222,7 @@ def _parts(parts) -> Markup:
         if isinstance(part, Value)
         else drawing(part, "")
         if hasattr(part, "savefig")
-        else Markup("<p>{}</p>").format(part)
+        else Markup("<p>{}</p>").format(words.shown(part))
         for part in parts
     )
 
@@ -219,16 +235,22 @@ class Banner(Value):
     status: str = ""
     meta: Mapping[str, str] = field(default_factory=dict)
     simulated: bool = False
-    lang: str = "en"
 
     def body(self) -> Markup:
-        note = Markup('<div class="simulated"><b>{}</b> {}</div>').format(
-            words.say("simulated", self.lang), words.say("simulated_more", self.lang)
+        meta = Markup("").join(
+            Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(words.shown(k), words.shown(v))
+            for k, v in self.meta.items()
         )
-        meta = Markup("").join(Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(k, v) for k, v in self.meta.items())
         return Markup('{}<div class="head"><h1>{} {}</h1><dl class="meta">{}</dl></div>').format(
-            note if self.simulated else "", self.title, chip(self.status), meta
+            made_up() if self.simulated else "", words.shown(self.title), chip(self.status), meta
         )
+
+
+def made_up() -> Markup:
+    """What stands above everything where the data are simulated."""
+    return Markup('<div class="simulated"><b>{}</b>{}{}</div>').format(
+        say("Simulated data."), words.gap(), say("People, units and money are made up.")
+    )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -240,22 +262,21 @@ class Page(Value):
     status: str = ""
     meta: Mapping[str, str] | None = None
     simulated: bool = False
-    lang: str = "en"
 
     @property
     def banner(self) -> Banner:
-        return Banner(self.title, self.status, self.meta or {}, self.simulated, self.lang)
+        return Banner(self.title, self.status, self.meta or {}, self.simulated)
 
     def body(self) -> Markup:
         return self.banner.body() + _parts(self.parts)
 
     def html(self) -> str:
         """A whole document: no outside address, no script."""
-        return document(self.title, self.banner.body(), _parts(self.parts), lang=self.lang)
+        return document(words.shown(self.title), self.banner.body(), _parts(self.parts))
 
 
-def document(title: str, header: Markup, main: Markup, *, footer: Markup | str = "", kind: str = "page", lang="en"):
-    """HTML of a page around its parts, with the script of its sortable tables where it has any."""
+def document(title: str, header: Markup, main: Markup, *, footer: Markup | str = "", kind: str = "page") -> str:
+    """HTML of a page around its parts, in the language spoken, with the script of its sortable tables if it has any."""
     scripts: tuple[Markup, ...] = ()
     policy = POLICY
     if sorting.MARK in main or sorting.MARK in footer:
@@ -268,7 +289,7 @@ def document(title: str, header: Markup, main: Markup, *, footer: Markup | str =
         main=main,
         footer=footer,
         kind=kind,
-        lang=lang,
+        lang=spoken(),
         policy=Markup(policy),
         scripts=scripts,
     )
@@ -286,22 +307,33 @@ def counts_of(assessment) -> tuple[int, int, dict[str, int]]:
 def control_totals(assessment) -> str:
     """Whether everybody who came in is scored or accounted for."""
     total, scored, others = counts_of(assessment)
-    rest = sum(others.values())
-    return f"{'yes' if total == scored + rest else 'no'}: {total} in = {scored} + {rest}"
+    return add_up(total, scored, sum(others.values()))
 
 
-def banner(assessment, title: str = "", *, lang: str = "en") -> Banner:
+def add_up(total: int, scored: int, rest: int) -> str:
+    """People in = scored + the rest, and whether that is so."""
+    if total == scored + rest:
+        return say("yes: {total} in = {scored} + {rest}", total=total, scored=scored, rest=rest)
+    return say("no: {total} in = {scored} + {rest}", total=total, scored=scored, rest=rest)
+
+
+def quarter(scheme) -> str:
+    """First and last day."""
+    return say("{start} to {end}", start=words.day(scheme.start), end=words.day(scheme.end))
+
+
+def banner(assessment, title: str = "") -> Banner:
     """The banner of an assessment: the first output of a notebook."""
     cycle = assessment.cycle
     total, scored, _ = counts_of(assessment)
-    scheme = cycle.scheme
     meta = {
-        "Quarter": f"{words.day(scheme.start)} to {words.day(scheme.end)}",
-        "Rated": f"{scored} of {total}",
-        "Control totals agree": control_totals(assessment),
-        "Seed": str(assessment.seed),
+        say("Quarter"): quarter(cycle.scheme),
+        say("Rated"): say("{scored} of {total}", scored=scored, total=total),
+        say("Control totals agree"): control_totals(assessment),
+        say("Seed"): str(assessment.seed),
     }
-    return Banner(title or f"Performance calibration, {cycle.id}", assessment.status, meta, cycle.simulated, lang)
+    title = title or say("Performance calibration, {cycle}", cycle=cycle.id)
+    return Banner(title, assessment.status, meta, cycle.simulated)
 
 
 __all__ = [
@@ -314,6 +346,7 @@ __all__ = [
     "Sentences",
     "Table",
     "Value",
+    "add_up",
     "banner",
     "control_totals",
     "counts_of",
@@ -321,5 +354,7 @@ __all__ = [
     "document",
     "drawing",
     "escape",
+    "made_up",
+    "quarter",
     "render",
 ]

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from ..language import say
 from .page import document, render
+from .words import joined
 
 
 def runs_page(manifests: Iterable[Mapping[str, Any]], newest: str, committee: Mapping[str, Any] | None = None) -> str:
@@ -28,21 +29,21 @@ def runs_page(manifests: Iterable[Mapping[str, Any]], newest: str, committee: Ma
             "run_id": m["run_id"],
             "finished": m["finished"],
             "status": m["status"],
-            "scored": f"{m['counts']['scored']} of {m['counts']['in']}",
+            "scored": say("{scored} of {total}", scored=m["counts"]["scored"], total=m["counts"]["in"]),
             "parts": len(m["notebooks"]),
             "asked": _asked(m["parameters"]),
         }
         for m in ordered
     ]
     main = render("runs.html.j2", newest=rows[:1], earlier=rows[1:])
-    return document(f"{first['cycle']}, runs", Markup(head), Markup(main), kind="index runs")
+    return document(say("{cycle}, runs", cycle=first["cycle"]), Markup(head), Markup(main), kind="index runs")
 
 
 def _asked(parameters: Mapping[str, Any]) -> str:
-    """What was asked for, in the words of the command line."""
-    plain = [f"seed {parameters['seed']}", *(f"unit {unit}" for unit in parameters["units"])]
+    """What was asked for, by the names that the command line has for it."""
+    plain = [say("seed {n}", n=parameters["seed"]), *(say("unit {unit}", unit=unit) for unit in parameters["units"])]
     if parameters["lang"] != "en":
         plain.append(str(parameters["lang"]))
     chosen = {key: value for values in parameters["settings"].values() for key, value in values.items()}
     plain += [f"{key} {json.dumps(value, ensure_ascii=False)}" for key, value in sorted(chosen.items())]
-    return ", ".join(plain)
+    return joined(plain)

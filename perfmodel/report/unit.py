@@ -11,18 +11,17 @@ from markupsafe import Markup
 
 from .. import plots
 from ..errors import DataError
+from ..language import say, say_n, told
 from ..plots.marks import p_letters, pool_bar
 from ..plots.theme import rows_of
 from . import words
-from .page import Value, document, drawing, render
+from .page import Value, add_up, document, drawing, quarter, render
 from .view import View, seen
 
 SHOWN_OF_A_UNIT_IN_COMPANY = 3
 
 
-def calibration_report(
-    assessment, unit: str | None = None, *, manifest: Mapping[str, Any] | None = None, lang: str = "en"
-) -> "Report":
+def calibration_report(assessment, unit: str | None = None, *, manifest: Mapping[str, Any] | None = None) -> "Report":
     """The calibration report of ``unit``, or of the company when no unit is named.
 
     Raises
@@ -34,7 +33,7 @@ def calibration_report(
     if view.totals.empty:
         known = ", ".join(sorted(set(assessment.totals["unit"])))
         raise DataError(f"Nobody is in a unit {unit!r}, so there is nothing to report. The cycle has {known}.")
-    return Report(view, dict(manifest or {}), lang)
+    return Report(view, dict(manifest or {}))
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,11 +42,10 @@ class Report(Value):
 
     view: View
     manifest: Mapping[str, Any]
-    lang: str = "en"
 
     @property
     def title(self) -> str:
-        return f"{self.view.unit or 'Company'}, {self.view.assessment.cycle.id}"
+        return say("{unit}, {cycle}", unit=self.view.unit or say("Company"), cycle=self.view.assessment.cycle.id)
 
     @property
     def status(self) -> str:
@@ -56,9 +54,8 @@ class Report(Value):
         return "DRAFT" if status == "PARTIAL" and self.view.late.empty else status
 
     def html(self) -> str:
-        return document(
-            f"Calibration report, {self.title}", self._header, self._main, footer=self._source, lang=self.lang
-        )
+        title = say("Calibration report, {title}", title=self.title)
+        return document(title, self._header, self._main, footer=self._source)
 
     def body(self) -> Markup:
         return Markup('<div class="report">{}{}<div class="src">{}</div></div>').format(
@@ -67,25 +64,25 @@ class Report(Value):
 
     def sentences(self) -> list[str]:
         """The headline as plain text."""
-        return [f"{bold} {rest}".strip() for bold, rest in self.headline]
+        return [f"{bold}{words.gap()}{rest}".strip() for bold, rest in self.headline]
 
     @cached_property
     def _header(self) -> Markup:
         v = self.view
         people, scored, others = v.counts()
-        rest = people - scored
-        agree = "yes" if scored + sum(others.values()) == people else "no"
-        meta = {"Run": self.manifest.get("run_id", "")} if self.manifest.get("run_id") else {}
+        rest = sum(others.values())
+        reasons = [say("{n} {reason}", n=n, reason=words.shown(why)) for why, n in others.items()]
+        meta = {say("Run"): self.manifest.get("run_id", "")} if self.manifest.get("run_id") else {}
         if self.manifest.get("ledger_head"):
-            meta["Ledger head"] = self.manifest["ledger_head"][:12]
+            meta[say("Ledger head")] = self.manifest["ledger_head"][:12]
         meta |= {
-            "Quarter": f"{words.day(v.scheme.start)} to {words.day(v.scheme.end)}",
-            "Rated": f"{scored} of {people}",
-            "Not in the counts": f"{rest}: " + words.listing([f"{n} {r}" for r, n in others.items()], 4)
+            say("Quarter"): quarter(v.scheme),
+            say("Rated"): say("{scored} of {total}", scored=scored, total=people),
+            say("Not in the counts"): say("{n}: {reasons}", n=rest, reasons=words.listing(reasons, 4))
             if rest
-            else "nobody",
-            "Data quality": self._light(scored),
-            "Control totals agree": f"{agree}: {people} in = {scored} + {rest}",
+            else say("nobody"),
+            say("Data quality"): self._light(scored),
+            say("Control totals agree"): add_up(people, scored, rest),
         }
         return Markup(
             render(
@@ -101,10 +98,11 @@ class Report(Value):
     def _light(self, scored: int) -> str:
         late = sum(n for (_, status), n in self.view.gaps.items() if status == "late")
         away = sum(n for (_, status), n in self.view.gaps.items() if status != "late")
+        items = words.grouped(self.view.n_items)
         if not late and not away:
-            return f"● complete, {words.grouped(self.view.n_items)} items"
+            return say("● complete, {n} items", n=items)
         sign = "◐" if scored else "○"
-        return f"{sign} {late} late, {away} not due of {words.grouped(self.view.n_items)} items"
+        return say("{sign} {late} late, {away} not due of {n} items", sign=sign, late=late, away=away, n=items)
 
     @cached_property
     def headline(self) -> list[tuple[str, str]]:
@@ -116,86 +114,92 @@ class Report(Value):
         rows = v.distribution
         at = rows[(rows["stage"] == "adjusted") & (rows["grade"] == v.top_band)]
         if at.empty:
-            return (f"{len(v.scores)} people scored.", "No distribution is known.")
+            return say("{n} people scored.", n=len(v.scores)), say("No distribution is known.")
         row = at.iloc[0]
         n, total = int(row["n"]), len(v.scores)
-        guide = self._guide(row)
         if v.unit is None:
             share = f"{100 * n / total:.0f}" if total else "0"
             return (
-                words.say("company", self.lang, band=v.top_band, n=n, total=total, share=share),
-                words.say("company_more", self.lang, guide=guide),
+                say("{band} {n} of {total} ({share} %).", band=v.top_band, n=n, total=total, share=share),
+                say("The share is {guide}. The guideline is guidance, never a gate.", guide=_guide(row)),
             )
         if row["verdict"] == "not tested":
-            return (
-                words.say("small", self.lang, total=total),
-                words.say(
-                    "small_more" if "pooled with" in row["reason"] else "small_alone",
-                    self.lang,
-                    band=v.top_band,
-                    n=n,
-                    total=total,
-                ),
+            more = (
+                say("{band} {n} of {total}; pooled with sibling units.", band=v.top_band, n=n, total=total)
+                if "pooled with" in row["reason"]
+                else say(
+                    "{band} {n} of {total}; no small sibling unit to pool with.", band=v.top_band, n=n, total=total
+                )
             )
+            return say("{total} people: too few to tell from chance.", total=total), more
         outside = rows[
             (rows["stage"] == "adjusted") & (rows["verdict"] == "outside chance") & (rows["grade"] != v.top_band)
         ]
         if row["verdict"] != "outside chance" and len(outside):
             row = outside.iloc[0]
-        said = {"band": row["grade"], "n": int(row["n"]), "total": total}
-        said |= {"low": f"{row['chance_low']:.0f}", "high": f"{row['chance_high']:.0f}"}
-        key = "outside" if row["verdict"] == "outside chance" else "within"
-        return words.say(key, self.lang, **said), words.say(f"{key}_more", self.lang, guide=self._guide(row))
-
-    def _guide(self, row: pd.Series) -> str:
-        least, most, share = (float(row[c]) for c in ("guideline_low", "guideline_high", "share"))
-        if not np.isfinite([least, most]).all():
-            return words.say("guide_none", self.lang)
-        key = "guide_above" if share > most + 1e-9 else "guide_below" if share < least - 1e-9 else "guide_in"
-        return words.say(key, self.lang, least=f"{100 * least:.0f}", most=f"{100 * most:.0f}")
+        said = say(
+            "{band} {n} of {total}; chance alone gives {low} to {high}.",
+            band=row["grade"],
+            n=int(row["n"]),
+            total=total,
+            low=f"{row['chance_low']:.0f}",
+            high=f"{row['chance_high']:.0f}",
+        )
+        if row["verdict"] == "outside chance":
+            return said, say("Outside chance: look at targets and rater first.")
+        return said, say(
+            "The share is {guide} and within chance: no action needed on the distribution.", guide=_guide(row)
+        )
 
     def _on_adjustment(self) -> tuple[str, str]:
         v = self.view
-        n, changed = len(v.moved), sorted(v.changed.index)
+        moved, changed = len(v.moved), sorted(v.changed.index)
+        total = len(v.scores)
         bold = (
-            words.say(
-                "adjusted",
-                self.lang,
-                moved=n,
-                total=len(v.scores),
-                changed=len(changed),
-                grades="grade" if len(changed) == 1 else "grades",
+            say_n(
+                "Severity-adjusted: {moved} of {total} scores moved, {n} grade changed.",
+                "Severity-adjusted: {moved} of {total} scores moved, {n} grades changed.",
+                len(changed),
+                moved=moved,
+                total=total,
             )
-            if n
-            else words.say("adjusted_none", self.lang)
+            if moved
+            else say("Severity-adjusted: no score moved.")
         )
-        who = f"({words.listing(changed)}) " if changed and v.unit else ""
-        alone = v.left_alone
-        more = (
-            words.say("alone", self.lang, n=len(alone), total=len(v.scores))
-            if alone
-            else words.say("alone_none" if len(v.scores) else "no_scores", self.lang)
-        )
-        return bold, who + more
+        who = [say("({names})", names=words.listing(changed))] if changed and v.unit else []
+        if v.left_alone:
+            alone = say(
+                "Left alone: {n} of {total}, no shared rater. Severity and team quality cannot be told apart.",
+                n=len(v.left_alone),
+                total=total,
+            )
+        elif total:
+            alone = say("Nobody was left alone: every rater shares people with another.")
+        else:
+            alone = say("Nobody has a score yet.")
+        return bold, words.gap().join([*who, alone])
 
     def _on_open(self) -> tuple[str, str]:
         v = self.view
         call = f"{v.limits.call:.2f}".removeprefix("0")
         if not v.late.empty:
-            n = len(v.late)
             listed = words.listing([f"{r.employee_id} {r.kpi}" for r in rows_of(v.late)], 3)
-            return (
-                words.say("late", self.lang, n=n, results="result" if n == 1 else "results") + " PARTIAL",
-                words.say("late_more", self.lang)
-                + f" Missing: {listed}."
-                + (f" Too close to call: {len(v.close)}." if v.close else ""),
+            bold = say_n(
+                "{n} result late, so this report is {partial}",
+                "{n} results late, so this report is {partial}",
+                len(v.late),
+                partial=say("PARTIAL"),
+            )
+            close = [say("Too close to call: {n}.", n=len(v.close))] if v.close else []
+            return bold, words.gap().join(
+                [say("and cannot be made final."), say("Missing: {names}.", names=listed), *close]
             )
         if v.close:
             return (
-                words.say("close", self.lang, n=len(v.close), total=len(v.scores)),
-                words.say("close_more", self.lang, call=call),
+                say("Too close to call: {n} of {total}.", n=len(v.close), total=len(v.scores)),
+                say("Rating error alone leaves the proposed grade under p {call}; discuss these first.", call=call),
             )
-        return words.say("close_none", self.lang, call=call), ""
+        return say("No grade is too close to call: every p is {call} or more.", call=call), ""
 
     @cached_property
     def charts(self) -> list[tuple[str, str, Any]]:
@@ -205,48 +209,54 @@ class Report(Value):
         verdicts = rows["verdict"]
         out = int((verdicts == "outside chance").sum())
         if v.unit is None:
-            a = words.say("chart_a_company", self.lang, n=len(v.changed), total=len(v.scores))
+            a = say("Adjustment changed {n} of {total} grades", n=len(v.changed), total=len(v.scores))
         elif (verdicts == "not tested").all():
-            a = words.say("chart_a_small", self.lang)
+            a = say("Too few people to tell from chance")
         elif out:
-            a = words.say(
-                "chart_a_out", self.lang, n=words.number_word(out), counts="count lies" if out == 1 else "counts lie"
-            )
+            a = say_n("{n} count lies outside chance", "{n} counts lie outside chance", out, n=words.number_word(out))
         else:
-            a = words.say("chart_a_in", self.lang)
+            a = say("Every count lies within chance")
         raters = v.raters
         apart = int(raters["verdict"].isin(["severe", "lenient"]).sum())
         if apart:
-            b = words.say("chart_b", self.lang, n=words.number_word(apart), total=len(raters))
+            b = say("{n} of {total} raters differ from the rest", n=words.number_word(apart), total=len(raters))
+        elif raters["severity"].notna().any():
+            b = say("No rater differs from the rest")
         else:
-            b = words.say("chart_b_none" if raters["severity"].notna().any() else "chart_b_unknown", self.lang)
+            b = say("No rater can be compared")
         zone = v.company.zone
         people = v.totals.reset_index(drop=True)
         odd = _outside_zone(people, v.scheme.rubric, zone, v.limits.disagreement)
         if not np.isfinite(zone).all():
-            c = words.say("chart_c_unknown", self.lang)
+            c = say("Too few people to compare rating and results")
         elif odd:
-            c = words.say(
-                "chart_c", self.lang, n=words.number_word(odd), ratings="rating does" if odd == 1 else "ratings do"
+            c = say_n(
+                "{n} rating does not fit the results",
+                "{n} ratings do not fit the results",
+                odd,
+                n=words.number_word(odd),
             )
         else:
-            c = words.say("chart_c_none", self.lang)
+            c = say("Every rating fits the results")
         scale = v.scheme.scale[:2]
         named = v.names if v.unit else None
         return [
             (
                 "A. " + a,
-                f"People per grade, before and after severity adjustment, n = {len(v.scores)}",
+                say("People per grade, before and after severity adjustment, n = {n}", n=len(v.scores)),
                 plots.grade_change(v.distribution, unit=v.name, level=v.limits.chance),
             ),
             (
                 "B. " + b,
-                "Severity in rating points; positive = severe",
+                say("Severity in rating points; positive = severe"),
                 plots.severity(raters, level=v.limits.confidence, most=7),
             ),
             (
                 "C. " + c,
-                f"KPI score and rating, one dot a person; named: {v.limits.disagreement:g} points apart",
+                say(
+                    "KPI score and rating, one dot a person; named: {apart} points apart",
+                    apart=f"{v.limits.disagreement:g}",
+                ),
                 plots.kpi_against_rating(
                     people, v.scheme.rubric, zone=zone, scale=scale, names=named, least=v.limits.disagreement
                 ),
@@ -259,8 +269,7 @@ class Report(Value):
         total = v.totals.loc[who]
         post = v.posts.get(total["profile"], total["profile"])
         # What is decisive is said first; the flag's own words carry it.
-        flags = [words.FLAGS.get(f, f.replace("_", " ")) for f in case["flags"]]
-        why = "; ".join(dict.fromkeys(flags))
+        why = say("; ").join(dict.fromkeys(words.flag(f) for f in case["flags"]))
         shown = {
             "id": who,
             "name": v.names.get(who, ""),
@@ -268,19 +277,19 @@ class Report(Value):
             "kpi_score": total["kpi_score"],
             "rating": total["rating"],
             "why": why[:1].upper() + why[1:],
-            "evidence": case["evidence"],
+            "evidence": [told(said) for said in case["evidence"]],
             "past": " ".join(grades.get(who, "–") for _, grades in v.past),
             "scored": who in v.scores.index,
         }
         if not shown["scored"]:
-            return shown | {"reason": total["reason"]}
+            return shown | {"reason": told(total["reason"])}
         row = v.scores.loc[who]
         chances = v.chances(who)
         known = np.isfinite(list(chances.values())).all()
         shift = row["score_adjusted"] - row["score_raw"]
         return shown | {
             "score": row["score_adjusted"],
-            "shift": "left alone" if who in v.left_alone else words.signed(shift, 1) if pd.notna(shift) else "",
+            "shift": say("left alone") if who in v.left_alone else words.signed(shift, 1) if pd.notna(shift) else "",
             "before": row["grade_raw"],
             "after": row["grade_proposed"],
             "p": plots.p_columns(chances, row["grade_proposed"]) if known else "",
@@ -298,11 +307,16 @@ class Report(Value):
         for unit in [v.unit] if v.unit else sorted(by_unit):
             cases = by_unit.get(unit, [])
             shown = cases[:most]
-            title = words.say("list", self.lang, flagged=len(cases), shown=len(shown), rest=len(cases) - len(shown))
+            title = say(
+                "Discussion list: {flagged} flagged, {shown} shown, {rest} remaining",
+                flagged=len(cases),
+                shown=len(shown),
+                rest=len(cases) - len(shown),
+            )
             lists.append(
                 {
                     "unit": unit,
-                    "title": title if v.unit else f"{unit}. {title}",
+                    "title": title if v.unit else say("{unit}. {title}", unit=unit, title=title),
                     "cases": [self._case(c) for c in shown],
                 }
             )
@@ -321,8 +335,14 @@ class Report(Value):
         for unit in v.units:
             own = rows[rows["unit"] == unit].set_index("grade")
             outside = list(own.index[own["verdict"] == "outside chance"])
-            verdict = "; ".join(
-                f"{g} {own.loc[g, 'n']:.0f}, chance {own.loc[g, 'chance_low']:.0f} to {own.loc[g, 'chance_high']:.0f}"
+            verdict = say("; ").join(
+                say(
+                    "{grade} {n}, chance {low} to {high}",
+                    grade=g,
+                    n=f"{own.loc[g, 'n']:.0f}",
+                    low=f"{own.loc[g, 'chance_low']:.0f}",
+                    high=f"{own.loc[g, 'chance_high']:.0f}",
+                )
                 for g in outside
             )
             small = own.empty or (own["verdict"] == "not tested").all()
@@ -334,7 +354,7 @@ class Report(Value):
                     "unit": unit,
                     "n": scored,
                     "counts": counts,
-                    "verdict": verdict or ("too few to test" if small else "within chance"),
+                    "verdict": verdict or (say("too few to test") if small else say("within chance")),
                     "outside": bool(outside),
                     "alone": alone,
                     "flagged": int(flagged.get(unit, 0)),
@@ -374,17 +394,17 @@ class Report(Value):
                 charts=charts,
                 lists=self._lists,
                 letters=p_letters(v.grades),
-                past=", ".join(_quarter(k) for k, _ in v.past) or "Past",
+                past=words.joined(_quarter(k) for k, _ in v.past) or say("Past"),
                 units=self._units,
                 grades=v.grades,
                 categories=categories,
-                strip_range=f"{low:.0f} to {high:.0f}",
+                strip_range=say("{low} to {high}", low=f"{low:.0f}", high=f"{high:.0f}"),
                 mean=raw,
                 company_mean=v.company.score,
                 results=v.n_items,
                 borderline=borderline,
                 money=self._money,
-                codes=words.REASON_CODES,
+                codes=words.reason_codes(),
                 counts={
                     "proposed": len(v.scores),
                     "discussed": discussed,
@@ -394,7 +414,7 @@ class Report(Value):
                 company=v.unit is None,
                 people=v.company.people,
                 level=f"{100 * v.limits.chance:.0f} %",
-                no_p=words.say("no_p", self.lang),
+                no_p=say("none: severity of the rater is not identified"),
             )
         )
 
@@ -412,7 +432,7 @@ class Report(Value):
             change = None if last is None else cost - last
             rows.append(
                 {
-                    "step": row.step.capitalize(),
+                    "step": say(row.step.capitalize()),
                     "cost": words.grouped(cost),
                     "balance": words.grouped(budget - cost),
                     "change": "" if change is None else words.signed(change, 0),
@@ -421,8 +441,17 @@ class Report(Value):
             last = cost
         end = pool.iloc[-1]
         cost, budget = round(end["cost"] / unit), round(end["budget"] / unit)
-        said = f"{end['step']} {words.grouped(cost)}, balance {words.grouped(budget - cost)}"
-        held = ("pool " if self.view.unit is None else "targets ") + words.grouped(budget)
+        said = say(
+            "{step} {cost}, balance {balance}",
+            step=told(end["step"]),
+            cost=words.grouped(cost),
+            balance=words.grouped(budget - cost),
+        )
+        held = (
+            say("pool {budget}", budget=words.grouped(budget))
+            if self.view.unit is None
+            else say("targets {budget}", budget=words.grouped(budget))
+        )
         return {
             "currency": end["currency"],
             "rows": rows,
@@ -445,12 +474,25 @@ class Report(Value):
                     "raters": _few(v.rated_by.get(who, [])),
                     "kpi_score": total["kpi_score"],
                     "rating": total["rating"],
-                    "reason": reason,
+                    "reason": told(reason),
                     "score": score,
                     "p": [None if score is None else score[f"p_{g}"] for g in v.grades],
                 }
             )
         return Markup(render("source.html.j2", rows=rows, grades=v.grades))
+
+
+def _guide(row: pd.Series) -> str:
+    """Where a share lies beside its guideline, as the end of "The share is …"."""
+    least, most, share = (float(row[c]) for c in ("guideline_low", "guideline_high", "share"))
+    if not np.isfinite([least, most]).all():
+        return say("without a guideline")
+    ends = {"least": f"{100 * least:.0f}", "most": f"{100 * most:.0f}"}
+    if share > most + 1e-9:
+        return say("above the guideline of {least}–{most} %", **ends)
+    if share < least - 1e-9:
+        return say("below the guideline of {least}–{most} %", **ends)
+    return say("inside the guideline of {least}–{most} %", **ends)
 
 
 def _outside_zone(people: pd.DataFrame, rubric, zone: tuple[float, float], least: float) -> int:
@@ -469,4 +511,4 @@ def _quarter(cycle_id: str) -> str:
 
 def _few(names: list[str], most: int = 4) -> str:
     """Names, or how many where they would fill the line."""
-    return ", ".join(names) if len(names) <= most else f"{len(names)} raters"
+    return words.joined(names) if len(names) <= most else say("{n} raters", n=len(names))

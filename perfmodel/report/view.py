@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..language import spoken
 from ..plots import agreement_zone
 from ..tables import COMPANY, STAGES
 
@@ -102,7 +103,7 @@ class View:
 
     @cached_property
     def posts(self) -> dict[str, str]:
-        return {p.id: p.name.say("en") for p in self.scheme.profiles}
+        return {p.id: p.name.say(spoken()) for p in self.scheme.profiles}
 
     @cached_property
     def rated_by(self) -> dict[str, list[str]]:
@@ -223,7 +224,7 @@ class View:
             per_person = weights.groupby(["employee_id", "scorecard"])["weight_nominal"].sum()
             rows.append(
                 {
-                    "name": category.name.say("en"),
+                    "name": category.name.say(spoken()),
                     "weight": float(per_person.mean()) if len(per_person) else np.nan,
                     "range": category.range,
                     "unit": own.get(category.id, np.nan),

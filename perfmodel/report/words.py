@@ -1,15 +1,20 @@
-"""How numbers are shown and what is said of them: one catalogue a language, numbers first."""
+"""How numbers are shown, and the words that columns, flags and lists are shown in."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 
+from ..language import say, say_n, spoken, told
 from ..plots.theme import MINUS, chance, signed
 from ..raters.links import ASSUMPTIONS
+from ..tables import COMPANY, OUTPUTS, POOLED
 
+PROBABLE = ("p_", "w_")  # beginnings of columns of chances, and of shares of permitted weights
 THIN = "\u2009"
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def _known(function: Callable[[float], str]) -> Callable[[object], str]:
@@ -49,16 +54,15 @@ def table_chance(value: float) -> str:
 
 
 def day(value) -> str:
-    """``20 Oct 2026``, in English month names whatever the locale."""
-    months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-    return f"{value.day} {months[value.month - 1]} {value.year}"
+    """``20 Oct 2026``, in the month names of the language spoken whatever the locale."""
+    return say("{day} {month} {year}", day=value.day, month=say(MONTHS[value.month - 1]), year=value.year)
 
 
 def _text(value) -> str:
     if isinstance(value, (pd.Timestamp, datetime, date)):
         return day(value)
     if isinstance(value, (bool, np.bool_)):
-        return "yes" if value else "no"
+        return say("yes") if value else say("no")
     return f"{value:g}" if isinstance(value, (float, np.floating)) else str(value)
 
 
@@ -98,7 +102,7 @@ def format_of(name: str, values: pd.Series) -> str:
     """The format a column of the contract is shown in, by its name; numbers without one in three digits."""
     if name in _FORMAT_OF and name not in ("component",):
         return _FORMAT_OF[name]
-    if name.startswith(("p_", "w_")):
+    if name.startswith(PROBABLE):
         return "chance"
     if pd.api.types.is_bool_dtype(values) or not pd.api.types.is_numeric_dtype(values):
         return "text"
@@ -107,9 +111,19 @@ def format_of(name: str, values: pd.Series) -> str:
     return "number"
 
 
-LABELS = {
+def _in_words(name: str) -> str:
+    text = str(name).replace("_", " ")
+    return text[:1].upper() + text[1:]
+
+
+# Headings of columns: those of the contract's tables by their names, and what is better said otherwise.
+LABELS = {name: _in_words(name) for key, rest in OUTPUTS.values() for name in (*key, *rest) if name[:2] not in PROBABLE}
+LABELS |= {
     "employee_id": "Employee",
     "rater_id": "Rater",
+    "name": "Name",
+    "decision": "Decision",
+    "reason_in_words": "Reason in words",
     "kpi": "KPI",
     "kpi_score": "KPI score",
     "n": "People",
@@ -138,11 +152,25 @@ LABELS = {
 def label(name: str) -> str:
     """A column's heading in words."""
     if name in LABELS:
-        return LABELS[name]
-    if name[:2] in ("p_", "w_"):
-        return f"{name[0]} {name[2:]}"
-    text = str(name).replace("_", " ")
-    return text[:1].upper() + text[1:]
+        return say(LABELS[name])
+    return f"{name[0]} {name[2:]}" if name[:2] in PROBABLE else say(_in_words(name))
+
+
+# Columns that hold the words of a method. The others hold data, which no catalogue touches.
+FINISHED = frozenset(
+    "reason verdict evidence what_is_identified linked_by moved_by message finding stage step what".split()
+)
+
+
+def cell(name: str, value):
+    """A value of the column ``name`` as it is shown: a method's words in the language spoken, data as they are."""
+    of_groups = name == "unit" and isinstance(value, str) and (value == COMPANY or value.startswith(POOLED))
+    return told(value) if isinstance(value, str) and (name in FINISHED or of_groups) else value
+
+
+def shown(text: str) -> str:
+    """What a page is handed, in the language spoken: a literal of the catalogue, or a method's finished sentence."""
+    return text if isinstance(text, Markup) or not isinstance(text, str) else told(say(text))
 
 
 REASON_CODES = {
@@ -170,77 +198,51 @@ FLAGS = {
     "gate": "gate",
 }
 
-EN = {
-    "simulated": "Simulated data.",
-    "simulated_more": "People, units and money are made up.",
-    "within": "{band} {n} of {total}; chance alone gives {low} to {high}.",
-    "within_more": "The share is {guide} and within chance: no action needed on the distribution.",
-    "guide_in": "inside the guideline of {least}–{most} %",
-    "guide_above": "above the guideline of {least}–{most} %",
-    "guide_below": "below the guideline of {least}–{most} %",
-    "guide_none": "without a guideline",
-    "outside": "{band} {n} of {total}; chance alone gives {low} to {high}.",
-    "outside_more": "Outside chance: look at targets and rater first.",
-    "small": "{total} people: too few to tell from chance.",
-    "small_more": "{band} {n} of {total}; pooled with sibling units.",
-    "small_alone": "{band} {n} of {total}; no small sibling unit to pool with.",
-    "company": "{band} {n} of {total} ({share} %).",
-    "company_more": "The share is {guide}. The guideline is guidance, never a gate.",
-    "adjusted": "Severity-adjusted: {moved} of {total} scores moved, {changed} {grades} changed.",
-    "adjusted_none": "Severity-adjusted: no score moved.",
-    "alone": "Left alone: {n} of {total}, no shared rater. Severity and team quality cannot be told apart.",
-    "alone_none": "Nobody was left alone: every rater shares people with another.",
-    "no_scores": "Nobody has a score yet.",
-    "close": "Too close to call: {n} of {total}.",
-    "close_more": "Rating error alone leaves the proposed grade under p {call}; discuss these first.",
-    "close_none": "No grade is too close to call: every p is {call} or more.",
-    "late": "{n} {results} late, so this report is",
-    "late_more": "and cannot be made final.",
-    "person": "A proposal is not a grade; a named person accepts or changes it and says why.",
-    "p": "Allows for rating error; not the chance that the person deserves the grade.",
-    "chart_a_in": "Every count lies within chance",
-    "chart_a_out": "{n} {counts} outside chance",
-    "chart_a_small": "Too few people to tell from chance",
-    "chart_a_company": "Adjustment changed {n} of {total} grades",
-    "chart_b": "{n} of {total} raters differ from the rest",
-    "chart_b_none": "No rater differs from the rest",
-    "chart_b_unknown": "No rater can be compared",
-    "chart_c": "{n} {ratings} not fit the results",
-    "chart_c_none": "Every rating fits the results",
-    "chart_c_unknown": "Too few people to compare rating and results",
-    "list": "Discussion list: {flagged} flagged, {shown} shown, {rest} remaining",
-    "no_p": "none: severity of the rater is not identified",
-}
-CATALOGUE = {"en": EN}
+
+def reason_codes() -> dict[str, str]:
+    """What each reason code means, in the language spoken."""
+    return {code: say(meaning) for code, meaning in REASON_CODES.items()}
 
 
-def say(key: str, lang: str = "en", **values) -> str:
-    """A sentence of the catalogue; English where a language lacks it."""
-    text = CATALOGUE.get(lang, EN).get(key, EN[key])
-    return text.format(**values)
+def flag(name: str) -> str:
+    """A flag of the discussion list in words."""
+    return say(FLAGS.get(name, str(name).replace("_", " ")))
+
+
+def gap() -> str:
+    """What stands between two sentences: Chinese leaves no space after its full stop."""
+    return "" if spoken() == "zh" else " "
+
+
+def joined(names: Iterable[str]) -> str:
+    """Names one after the other: ``a, b, c``."""
+    return say(", ").join(names)
 
 
 def count_of(n: int, one: str, many: str = "") -> str:
     """``1 person``, ``3 people``."""
-    return f"{grouped(n)} {one if n == 1 else many or one + 's'}"
+    one, many = (f"{{n}} {word}" for word in (one, many or one + "s"))
+    return say_n(one, many, n, n=grouped(n))
 
 
 def number_word(n: int) -> str:
-    """Small numbers as words at the start of a heading."""
+    """Small numbers as words at the start of a heading; Chinese keeps the digits."""
     words = ["No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"]
-    return words[n] if 0 <= n < len(words) else str(n)
+    return words[n] if 0 <= n < len(words) and spoken() == "en" else str(n)
 
 
 def listing(names: Sequence[str], most: int = 6) -> str:
     """Names with commas; what is left out is counted."""
     names = list(names)
     if len(names) <= most:
-        return ", ".join(names)
-    return ", ".join(names[:most]) + f" and {len(names) - most} more"
+        return joined(names)
+    return say("{names} and {n} more", names=joined(names[:most]), n=len(names) - most)
 
 
 def adjusted_where(link: str | None) -> str:
     """Among whom severity is given back: what has to stand wherever an adjusted number does."""
     if link is None:
-        return "among raters linked by people rated in common only"
-    return f"among linked raters, and, {ASSUMPTIONS[link]}, among raters whom nobody links too"
+        return say("among raters linked by people rated in common only")
+    return say(
+        "among linked raters, and, {assumption}, among raters whom nobody links too", assumption=told(ASSUMPTIONS[link])
+    )

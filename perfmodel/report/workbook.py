@@ -1,6 +1,7 @@
 """pack.xlsx: the committee's workbook. Formats and filters, no live formula, nothing restricted."""
 
 import os
+import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -9,8 +10,9 @@ from typing import Any
 import pandas as pd
 
 from ..io.back import RUN
+from ..language import say, spoken
 from . import words
-from .page import control_totals
+from .page import control_totals, quarter
 from .view import View, seen
 
 MADE = datetime(2000, 1, 1)  # a fixed date, so that the same numbers give the same file as far as the format lets
@@ -27,14 +29,13 @@ FORMATS = {
     "number": "0.00;−0.00;0.00",
     "money": "#\u00a0##0;−#\u00a0##0;0",
 }
+FACES = {"en": "Arial", "zh": "Microsoft YaHei"}
 NARROW, WIDE, LONG = 10, 18, 56
 HELD_BACK = "restricted/"
 FILLED = "decision reason_code reason_in_words evidence_reference proposer authoriser session".split()
 
 
-def workbook(
-    assessment, path: str | os.PathLike, *, manifest: Mapping[str, Any] | None = None, lang: str = "en"
-) -> None:
+def workbook(assessment, path: str | os.PathLike, *, manifest: Mapping[str, Any] | None = None) -> None:
     """Write the committee's workbook of ``assessment`` to ``path``."""
     import xlsxwriter
 
@@ -49,18 +50,17 @@ def workbook(
         },
     )
     try:
-        book.set_properties(
-            {"title": f"Performance calibration, {assessment.cycle.id}", "created": MADE, "author": "perfmodel"}
-        )
+        title = say("Performance calibration, {cycle}", cycle=assessment.cycle.id)
+        book.set_properties({"title": title, "created": MADE, "author": "perfmodel"})
         if manifest and manifest.get("run_id"):
             # What is filled in is told from what was filled in on an older pack.
             book.set_custom_property(RUN, str(manifest["run_id"]))
-        _write(book, view, dict(manifest or {}), lang)
+        _write(book, view, dict(manifest or {}))
     finally:
         book.close()
 
 
-def _write(book, view: View, manifest: Mapping[str, Any], lang: str) -> None:
+def _write(book, view: View, manifest: Mapping[str, Any]) -> None:
     style = _Styles(book)
     run = str(manifest.get("run_id", ""))
     tables = view.tables
@@ -72,31 +72,40 @@ def _write(book, view: View, manifest: Mapping[str, Any], lang: str) -> None:
         return frame
 
     sheets = {
-        "Scores": (
+        say("Scores"): (
             with_name(tables["scores"]),
-            "One row an employee: score and grade raw, adjusted, proposed; p allows for rating error.",
+            say("One row an employee: score and grade raw, adjusted, proposed; p allows for rating error."),
         ),
-        "Discussion": (
+        (discussion := say("Discussion")): (
             with_name(_decisions(tables["discussion"])),
-            "Who to discuss first and why; fill in decision and reason code.",
+            say("Who to discuss first and why; fill in decision and reason code."),
         ),
-        "Decisions": (
+        (decisions := say("Decisions")): (
             with_name(_everybody(tables)),
-            "Everybody with a proposal; what the committee fills in, perfmodel decide --file records.",
+            say("Everybody with a proposal; what the committee fills in, perfmodel decide --file records."),
         ),
-        "Raters": (tables["raters"], "Severity of each rater with its interval; positive is severe, in rating points."),
-        "Distribution": (tables["distribution"], "People per grade by unit against guideline and chance."),
-        "Weights": (tables["weight_grades"], "Share of permitted weights (w) that give each grade; not a probability."),
-        "Pool": (tables["pool"], "Cost of each step against the pool."),
+        say("Raters"): (
+            tables["raters"],
+            say("Severity of each rater with its interval; positive is severe, in rating points."),
+        ),
+        say("Distribution"): (
+            tables["distribution"],
+            say("People per grade by unit against guideline and chance."),
+        ),
+        say("Weights"): (
+            tables["weight_grades"],
+            say("Share of permitted weights (w) that give each grade; not a probability."),
+        ),
+        say("Pool"): (tables["pool"], say("Cost of each step against the pool.")),
     }
-    _findings(book.add_worksheet("Findings"), view, style, sheets, run, lang)
+    _findings(book.add_worksheet(say("Findings")), view, style, sheets, run)
     for name, (frame, _) in sheets.items():
         sheet = book.add_worksheet(name)
         _table(sheet, frame, style, view.limits.call)
         _print(sheet, run)
-        if name in ("Discussion", "Decisions") and len(frame):
+        if name in (discussion, decisions) and len(frame):
             _choices(sheet, frame, view.grades)
-    _notes(book.add_worksheet("Notes"), view, style, run)
+    _notes(book.add_worksheet(say("Notes")), view, style, run)
 
 
 class _Styles:
@@ -109,7 +118,7 @@ class _Styles:
     def __call__(self, **extra):
         key = tuple(sorted(extra.items()))
         if key not in self._made:
-            base = {"font_name": "Arial", "font_size": 10, "valign": "top"}
+            base = {"font_name": FACES[spoken()], "font_size": 10, "valign": "top"}
             self._made[key] = self._book.add_format({**base, **extra})
         return self._made[key]
 
@@ -118,7 +127,7 @@ def _decisions(discussion: pd.DataFrame) -> pd.DataFrame:
     """The list in the order of the agenda, with empty columns for what the committee decides."""
     frame = discussion.sort_values(["unit", "rank", "employee_id", "flag"], kind="stable")
     frame = frame[["employee_id", "unit", "rank", "flag", "priority", "evidence"]].reset_index(drop=True)
-    frame["flag"] = frame["flag"].map(lambda f: words.FLAGS.get(f, str(f).replace("_", " ")))
+    frame["flag"] = frame["flag"].map(words.flag)
     return frame.assign(decision="", reason_code="", reason_in_words="")
 
 
@@ -131,41 +140,44 @@ def _everybody(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return frame.assign(**dict.fromkeys(FILLED, ""))
 
 
-def _findings(sheet, view: View, style: _Styles, sheets, run: str, lang: str) -> None:
+def _findings(sheet, view: View, style: _Styles, sheets, run: str) -> None:
     from .unit import calibration_report
 
     assessment = view.assessment
     sheet.set_column(0, 0, 24, style())
     sheet.set_column(1, 1, 110, style(text_wrap=True))
-    sheet.write_string(0, 0, f"Performance calibration, {assessment.cycle.id}", style(bold=True, font_size=14))
+    title = say("Performance calibration, {cycle}", cycle=assessment.cycle.id)
+    sheet.write_string(0, 0, title, style(bold=True, font_size=14))
     row = 1
     if assessment.cycle.simulated:
-        sheet.write_string(row, 0, words.say("simulated", lang), style(bold=True))
-        sheet.write_string(row, 1, words.say("simulated_more", lang), style())
+        sheet.write_string(row, 0, say("Simulated data."), style(bold=True))
+        sheet.write_string(row, 1, say("People, units and money are made up."), style())
         row += 1
     facts = [
-        ("Status", assessment.status),
-        ("Run", run or "not published"),
-        ("Quarter", f"{words.day(view.scheme.start)} to {words.day(view.scheme.end)}"),
-        ("Control totals agree", control_totals(assessment)),
-        ("Seed", str(assessment.seed)),
+        (say("Status"), say(assessment.status)),
+        (say("Run"), run or say("not published")),
+        (say("Quarter"), quarter(view.scheme)),
+        (say("Control totals agree"), control_totals(assessment)),
+        (say("Seed"), str(assessment.seed)),
     ]
+    status = row
     for name, value in facts:
-        act = name == "Status" and value == "PARTIAL"
+        act = row == status and assessment.status == "PARTIAL"
         sheet.write_string(row, 0, name, style(bold=True))
         sheet.write_string(
             row, 1, value, style(bg_color="#fdf2e9", font_color="#a8420a", bold=True) if act else style()
         )
         row += 1
     row += 1
-    for i, line in enumerate(calibration_report(assessment, lang=lang).sentences(), 1):
-        sheet.write_string(row, 0, f"Finding {i}", style(bold=True))
+    for i, line in enumerate(calibration_report(assessment).sentences(), 1):
+        sheet.write_string(row, 0, say("Finding {n}", n=i), style(bold=True))
         sheet.write_string(row, 1, line, style(text_wrap=True))
         row += 1
     row += 1
     for name, (frame, about) in sheets.items():
+        rows = say("{n} rows.", n=words.grouped(len(frame)))
         sheet.write_string(row, 0, name, style(bold=True))
-        sheet.write_string(row, 1, f"{about} {words.grouped(len(frame))} rows.", style(text_wrap=True))
+        sheet.write_string(row, 1, f"{about}{words.gap()}{rows}", style(text_wrap=True))
         row += 1
     _print(sheet, run, header=False)
 
@@ -178,7 +190,8 @@ def _table(sheet, frame: pd.DataFrame, style: _Styles, call: float) -> None:
     for k, name in enumerate(frame.columns):
         kind = words.format_of(str(name), frame[name])
         number = FORMATS.get(kind)
-        lengths = sorted(len(str(value)) for value in frame[name])
+        shown = [words.cell(str(name), value) for value in frame[name]]
+        lengths = sorted(_width(str(value)) for value in shown)
         longest = lengths[(9 * len(lengths)) // 10] if lengths else 0
         width = NARROW if number else min(max(NARROW, longest + 2), WIDE)
         cell = style(num_format=number) if number else style()
@@ -186,7 +199,7 @@ def _table(sheet, frame: pd.DataFrame, style: _Styles, call: float) -> None:
             width, cell = LONG, style(text_wrap=True)
         sheet.set_column(k, k, width)
         sheet.write_string(0, k, words.label(str(name)), head)
-        for i, value in enumerate(frame[name], 1):
+        for i, (value, text) in enumerate(zip(frame[name], shown, strict=True), 1):
             act = (name == "verdict" and value == "outside chance") or (
                 name == "p_stay" and pd.notna(value) and value < call
             )
@@ -196,13 +209,18 @@ def _table(sheet, frame: pd.DataFrame, style: _Styles, call: float) -> None:
             elif number and not isinstance(value, str):
                 sheet.write_number(i, k, float(value), shape)
             else:
-                sheet.write_string(i, k, words.FORMATS["text"](value), shape)
+                sheet.write_string(i, k, words.FORMATS["text"](text), shape)
         if kind == "chance" and len(frame):
             bar = {"type": "data_bar", "bar_color": "#a3c5e0", "bar_solid": True, "min_type": "num", "max_type": "num"}
             sheet.conditional_format(1, k, len(frame), k, {**bar, "min_value": 0, "max_value": 1})
     sheet.freeze_panes(1, 1)
     if len(frame.columns):
         sheet.autofilter(0, 0, max(len(frame), 1), len(frame.columns) - 1)
+
+
+def _width(text: str) -> int:
+    """Columns that ``text`` takes: a Chinese character is as wide as two others."""
+    return sum(1 + (unicodedata.east_asian_width(letter) in "WF") for letter in text)
 
 
 def _choices(sheet, frame: pd.DataFrame, grades: list[str]) -> None:
@@ -216,8 +234,8 @@ def _choices(sheet, frame: pd.DataFrame, grades: list[str]) -> None:
         {
             "validate": "list",
             "source": list(grades),
-            "error_title": "Grade",
-            "error_message": f"Write one of {', '.join(grades)}.",
+            "error_title": say("Grade"),
+            "error_message": say("Write one of {grades}.", grades=words.joined(grades)),
         },
     )
     sheet.data_validation(
@@ -228,8 +246,8 @@ def _choices(sheet, frame: pd.DataFrame, grades: list[str]) -> None:
         {
             "validate": "list",
             "source": list(words.REASON_CODES),
-            "error_title": "Reason code",
-            "error_message": "Write one of R1 to R10; their meaning stands in the sheet Notes.",
+            "error_title": say("Reason code"),
+            "error_message": say("Write one of R1 to R10; their meaning stands in the sheet Notes."),
         },
     )
 
@@ -238,25 +256,32 @@ def _notes(sheet, view: View, style: _Styles, run: str) -> None:
     sheet.set_column(0, 0, 24, style())
     sheet.set_column(1, 1, 110, style(text_wrap=True))
     lines = [
-        ("p", words.say("p")),
+        ("p", say("Allows for rating error; not the chance that the person deserves the grade.")),
         (
             "w",
-            "Share of permitted weights that give the grade, points as they are; "
-            "a description of the rule’s freedom, not a probability.",
+            say(
+                "Share of permitted weights that give the grade, points as they are; "
+                "a description of the rule’s freedom, not a probability."
+            ),
         ),
         (
-            "Severity-adjusted",
-            "The estimated severity of the rater was given back, "
-            f"{words.adjusted_where(view.assessment.severity.link)}.",
+            say("Severity-adjusted"),
+            say(
+                "The estimated severity of the rater was given back, {where}.",
+                where=words.adjusted_where(view.assessment.severity.link),
+            ),
         ),
-        ("Proposal", words.say("person")),
-        ("Empty cells", "Missing; the reason stands in the reason column."),
-        ("Numbers", "Unrounded in the cells, rounded for show only."),
         (
-            "Not in this file",
-            "Protected attributes, pay by person and fairness tables: those are for HR and legal only.",
+            say("Proposal"),
+            say("A proposal is not a grade; a named person accepts or changes it and says why."),
         ),
-        *words.REASON_CODES.items(),
+        (say("Empty cells"), say("Missing; the reason stands in the reason column.")),
+        (say("Numbers"), say("Unrounded in the cells, rounded for show only.")),
+        (
+            say("Not in this file"),
+            say("Protected attributes, pay by person and fairness tables: those are for HR and legal only."),
+        ),
+        *words.reason_codes().items(),
     ]
     for i, (name, text) in enumerate(lines):
         sheet.write_string(i, 0, name, style(bold=True))

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..errors import RunError
 from . import record
+from .translate import translated
 
 ATTEMPTS = 3  # ports are drawn anew at each; three clashes in a row are no accident
 CLASH = ("Address already in use", "EADDRINUSE", "Address in use")
@@ -25,11 +26,15 @@ OPEN |= {"OSError", "FileNotFoundError", "PermissionError", "MemoryError"}
 
 @dataclass(frozen=True)
 class Job:
-    """One notebook with its values: ``name`` is that of its page, which several units make several."""
+    """One notebook with its values: ``name`` is that of its page, which several units make several.
+
+    Its prose is shown in ``lang``; the file stays as it is.
+    """
 
     name: str
     notebook: Path
     values: dict[str, Any]
+    lang: str = "en"
 
 
 class Stopped(Exception):
@@ -94,6 +99,7 @@ class Kernels:
 
         if self._stopping.is_set():
             raise Stopped
+        source = translated(job.notebook, self.work / f"{job.name}.{job.lang}.ipynb", job.lang)
         token = os.urandom(16).hex()
         late = threading.Event()
 
@@ -114,7 +120,7 @@ class Kernels:
             watch.start()
             try:
                 papermill.execute_notebook(
-                    _literal(job.notebook),
+                    _literal(source),
                     _literal(target),
                     parameters=job.values,
                     kernel_name="python3",
@@ -208,6 +214,7 @@ def _kernel(job: Job, work: Path, token: str, said: Any, unwanted: Callable[[], 
         record.PLACE: str(work),
         record.JOB: job.name,
         record.TOKEN: token,
+        record.SHARED: str(work / record.ASSESSMENT),
         "PYTHONPATH": os.pathsep.join(paths),
         "IPYTHONDIR": str(settings),
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",

@@ -8,6 +8,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from ..language import say
+
 REPORT = "calibration_report.html"
 BY_CODE = "rater_codes.csv"  # in restricted/: whose code is whose, for HR alone
 BY_PSEUDONYM = "pseudonyms.csv"
@@ -49,7 +51,7 @@ def write_pack(piece: Any, place: Path, manifest: Mapping[str, Any]) -> None:
     from ..io import csv_bytes
 
     place.mkdir(parents=True)
-    title = f"Calibration report, {piece.unit}"
+    title = say("Calibration report, {unit}", unit=piece.unit)
     text = report.calibration_report(piece, manifest=manifest).html()
     (place / REPORT).write_text(text, encoding="utf-8", newline="\n")
     parts = [{"name": "calibration_report", "title": title, "html": REPORT}]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..errors import RunError
+from ..language import speaking
 from .manifest import changes, read_manifest
 
 # Windows has none: an open file cannot be removed there, which serves as the lock.
@@ -93,13 +94,17 @@ def publish(page: Path, run: Path, *, replace: bool = False) -> None:
 
 
 def point_to(out: Path, run_id: str) -> Path:
-    """``out/index.html`` and ``out/latest`` name ``run_id`` as the newest run; the page to open."""
+    """``out/index.html`` and ``out/latest`` name ``run_id`` as the newest run; the page to open.
+
+    The list of runs speaks the language of that run.
+    """
     from ..report.runs import runs_page
 
     _replace(out / "latest", f"{run_id}\n")
-    runs = (read_manifest(path.parent) for path in sorted(out.glob("*/manifest.json")) if path.parent.name[0] != ".")
-    page = runs_page([run for run in runs if "finished" in run], run_id, committee_of(out))
-    _replace(out / "index.html", page)
+    found = (read_manifest(path.parent) for path in sorted(out.glob("*/manifest.json")) if path.parent.name[0] != ".")
+    runs = {run["run_id"]: run for run in found if "finished" in run}
+    with speaking(runs[run_id]["parameters"]["lang"]):
+        _replace(out / "index.html", runs_page(runs.values(), run_id, committee_of(out)))
     return out / "index.html"
 
 
@@ -114,9 +119,9 @@ def committee_of(out: Path) -> dict[str, Any]:
 def verify(run: Path) -> None:
     """Raise if a published run is no longer what was published."""
     if damaged := changes(run):
-        more = f" and {len(damaged) - 3} more" if len(damaged) > 3 else ""
         raise RunError(
-            f"{run.name} is published already, but was changed since: {', '.join(damaged[:3])}{more}. "
+            f"{run.name} is published already, but was changed since: {', '.join(damaged[:3])}"
+            f"{f' and {len(damaged) - 3} more' if len(damaged) > 3 else ''}. "
             "Published runs never change; make it anew with --force."
         )
 

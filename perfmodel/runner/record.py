@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # Set by the runner for each kernel: where the record goes, whose it is, and which execution it proves.
 PLACE, JOB, TOKEN = "PERFMODEL_RECORDS", "PERFMODEL_JOB", "PERFMODEL_TOKEN"
+# And where the run leaves what it computed, so that no notebook computes it again (io.shared).
+SHARED, ASSESSMENT = "PERFMODEL_SHARED", "assessment.pickle"
 
 
 def done(name: str, tables: "Mapping[str, DataFrame] | None" = None) -> None:

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RunError
+from ..language import say, speaking
 from ..pseudonyms import check_of
-from . import manifest, pdf, publish
+from . import manifest, pdf, publish, record, translate
 from .execute import Job, Kernels, each_as_it_ends
 from .packs import write_packs
 from .parameters import Notebook, UsageError, find_notebooks, parse_settings
@@ -120,23 +121,26 @@ def run(
         page, work = build / "page", build / "work"
         at_once = max(1, min(jobs or os.cpu_count() or 1, len(plan)))
         from .. import report
+        from ..io import share
 
         try:
             with Kernels(work, at_once=at_once, timeout=timeout) as kernels:
                 futures = {kernels.submit(job, page / f"{job.name}.ipynb"): job for job in plan}
                 assessment = assess(data, history, seed)
                 tables = assessment.tables()
+                share(assessment, work / record.ASSESSMENT, place, seed)
                 digests = _write(tables, page)
                 tick()
                 records = {}
                 for job, found in each_as_it_ends(futures, tick):
                     _same_numbers(job, found, digests)
                     _tidy(page / f"{job.name}.ipynb")
-                    titled = _title(job, books, units)
                     book = page / f"{job.name}.ipynb"
-                    report.export_html(
-                        book, book.with_suffix(".html"), title=titled, lang=lang, simulated=bool(data.simulated)
-                    )
+                    with speaking(lang):
+                        titled = _title(job, books, units)
+                        report.export_html(
+                            book, book.with_suffix(".html"), title=titled, simulated=bool(data.simulated)
+                        )
                     records[job.name] = {"title": titled, "tables": found["tables"]}
         except RunError:
             _keep_for_inspection(page, folder, plan, progress)
@@ -163,20 +167,24 @@ def run(
         _restricted(page)
         sheets = page / RESTRICTED / "feedback"
         sheets.mkdir(mode=0o700)
-        for name, sheet in report.feedback_sheets(assessment).items():
-            (sheets / name).write_text(sheet, encoding="utf-8", newline="\n")
-        report.workbook(assessment, page / "pack.xlsx", manifest=written, lang=lang)
-        pages = [{"name": "company", "title": "Calibration report, company", "html": "company.html"}]
-        whole = report.calibration_report(assessment, manifest=written, lang=lang).html()
-        (page / "company.html").write_text(whole, encoding="utf-8", newline="\n")
-        packs = {unit: f"company.html#u-{unit}" for unit in set(assessment.totals["unit"])}
-        if each_unit:
-            packs = write_packs(assessment, page, written, key=pseudonyms, tick=tick)
-        pages += [
-            {"name": name, "title": found["title"], "html": f"{name}.html", "ipynb": f"{name}.ipynb"}
-            for name, found in written["notebooks"].items()
-        ]
-        text = report.index_page(assessment, written, pages, units=packs, lang=lang)
+        with speaking(lang):
+            for name, sheet in report.feedback_sheets(assessment).items():
+                (sheets / name).write_text(sheet, encoding="utf-8", newline="\n")
+            (page / RESTRICTED / "fairness.html").write_text(
+                report.fairness_page(assessment), encoding="utf-8", newline="\n"
+            )
+            report.workbook(assessment, page / "pack.xlsx", manifest=written)
+            whole = report.calibration_report(assessment, manifest=written).html()
+            (page / "company.html").write_text(whole, encoding="utf-8", newline="\n")
+            packs = {unit: f"company.html#u-{unit}" for unit in set(assessment.totals["unit"])}
+            if each_unit:
+                packs = write_packs(assessment, page, written, key=pseudonyms, tick=tick)
+            pages = [{"name": "company", "title": say("Calibration report, company"), "html": "company.html"}]
+            pages += [
+                {"name": name, "title": found["title"], "html": f"{name}.html", "ipynb": f"{name}.ipynb"}
+                for name, found in written["notebooks"].items()
+            ]
+            text = report.index_page(assessment, written, pages, units=packs)
         (page / "index.html").write_text(text, encoding="utf-8", newline="\n")
         if form == "pdf":
             pdf.print_pages(sorted(page.rglob("*.html")), at_once=at_once)
@@ -250,10 +258,10 @@ def _plan(
     for book in books:
         known = {name: value for name, value in given.items() if name in book.parameters} | values[book.name]
         if "unit" not in book.parameters or not units:
-            jobs.append(Job(book.name, book.path, known))
+            jobs.append(Job(book.name, book.path, known, given["lang"]))
         for unit in units if "unit" in book.parameters else ():
             name = book.name if len(units) == 1 else book.name + re.sub(r"[^-\w.]", "_", f"-{unit}")
-            jobs.append(Job(name, book.path, {**known, "unit": unit}))
+            jobs.append(Job(name, book.path, {**known, "unit": unit}, given["lang"]))
     if len({job.name for job in jobs}) < len(jobs):
         raise UsageError("Two units would share one file name; ask for them in two runs.")
     return tuple(jobs)
@@ -339,7 +347,8 @@ def _keep_for_inspection(page: Path, folder: Path, plan: Iterable[Job], progress
 
 
 def _title(job: Job, books: Iterable[Notebook], units: tuple[str, ...]) -> str:
-    title = next(book.title for book in books if book.path == job.notebook)
+    with speaking(job.lang):
+        title = translate.title(next(book.title for book in books if book.path == job.notebook))
     return f"{title} · {job.values['unit']}" if units and job.values.get("unit") else title
 
 

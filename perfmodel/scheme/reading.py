@@ -396,28 +396,30 @@ def _profile(p: Place, categories: tuple[Category, ...]) -> Profile | None:
     own_kpi_ranges = p.take("kpi_ranges", lambda q: q, None)
     by_id = {c.id: c for c in categories}
 
-    def chosen(place: Place | None, default: dict, read: Callable, what: str) -> dict:
+    def chosen(place: Place | None, default: dict, read: Callable, of: str = "") -> dict:
         if place is None:
             return dict(default)
         for key, entry in place.entries():
             if key not in default:
                 near = difflib.get_close_matches(key, default, 1)
                 hint = f" Did you mean {near[0]}?" if near else f" Known: {', '.join(default)}."
-                entry.wrong("scheme-unknown", f"{entry.path}: there is no {what} {key!r}.{hint}")
+                entry.wrong(
+                    "scheme-unknown",
+                    f"{entry.path}: there is no {f'KPI of category {of},' if of else 'category'} {key!r}.{hint}",
+                )
         return {key: read(entry) for key, entry in place.entries() if key in default}
 
-    weights = chosen(own, {c.id: c.weight for c in categories}, Place.number, "category")
-    ranges = {c: by_id[c].range for c in weights} | chosen(
-        own_ranges, {c: by_id[c].range for c in weights}, Place.pair, "category"
-    )
-    blocks = chosen(own_kpis, dict.fromkeys(weights), lambda q: q, "category")
-    range_blocks = chosen(own_kpi_ranges, dict.fromkeys(weights), lambda q: q, "category")
+    weights = chosen(own, {c.id: c.weight for c in categories}, Place.number)
+    ranges = {c: by_id[c].range for c in weights}
+    ranges |= chosen(own_ranges, ranges, Place.pair)
+    blocks = chosen(own_kpis, dict.fromkeys(weights), lambda q: q)
+    range_blocks = chosen(own_kpi_ranges, dict.fromkeys(weights), lambda q: q)
     kpis, kpi_ranges = {}, {}
     for c in weights:
         default = {k.id: k.weight for k in by_id[c].kpis}
-        kpis[c] = chosen(blocks.get(c), default, Place.number, f"KPI of category {c},")
+        kpis[c] = chosen(blocks.get(c), default, Place.number, c)
         inherited = {k.id: k.range for k in by_id[c].kpis if k.id in kpis[c]}
-        kpi_ranges[c] = inherited | chosen(range_blocks.get(c), inherited, Place.pair, f"KPI of category {c},")
+        kpi_ranges[c] = inherited | chosen(range_blocks.get(c), inherited, Place.pair, c)
     return _made(
         p,
         Profile,

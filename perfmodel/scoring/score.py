@@ -90,9 +90,8 @@ def _results(cycle: Cycle) -> pd.DataFrame:
     status = found["status"].replace("", "final").fillna("final")
     without = status.eq("final") & (found["actual"].isna() | found["target"].isna())
     reason = status.map(SAID).fillna("").where(status.ne("late"), "result late")
-    reason = reason.where(
-        ~without, "result without " + pd.Series(np.where(found["actual"].isna(), "actual", "target"), found.index)
-    )
+    lacks = np.where(found["actual"].isna(), "result without actual", "result without target")
+    reason = reason.where(~without, pd.Series(lacks, found.index))
     return found.assign(status=status.where(~without, "late"), reason=reason)
 
 
@@ -183,9 +182,9 @@ def _shared(table: pd.DataFrame) -> pd.DataFrame:
     table["weight"] = table["kpi_weight"] * whole / present.where(present > 0) * part
     gone = present.eq(0).groupby([table[c] for c in CARD]).transform("any")
     table.loc[gone, "weight"] = np.nan
-    shares = np.where(in_kpi.eq(0), "the category", "the KPI")
+    shared = np.where(in_kpi.eq(0), ": weight shared inside the category", ": weight shared inside the KPI")
     away = ~here & ~gone
-    table.loc[away, "reason"] += pd.Series(": weight shared inside " + shares.astype(object), table.index)[away]
+    table.loc[away, "reason"] += pd.Series(shared.astype(object), table.index)[away]
     empty = present.eq(0)
     table.loc[empty, "reason"] += ": the whole category " + table["category"][empty] + " is missing"
     return table
@@ -353,9 +352,11 @@ def _status(table: pd.DataFrame, cycle: Cycle, late: pd.DataFrame, none: np.ndar
         elif employee in missing.index:
             status.append("late")
             low, high = table["score_low"][i], table["score_high"][i]
-            text = f"{missing[employee]}: whatever arrives, the score lies between {low:.1f} and {high:.1f}"
             same = grade_low[i] == grade_high[i]
-            reasons.append(f"{text}, grade {grade_low[i]} in any case" if same else text)
+            reasons.append(
+                f"{missing[employee]}: whatever arrives, the score lies between {low:.1f} and {high:.1f}"
+                f"{f', grade {grade_low[i]} in any case' if same else ''}"
+            )
         else:
             status.append("scored")
             reasons.append("")

@@ -15,6 +15,7 @@ import pandas as pd
 from ..assessment import Assessment
 from ..errors import PerfmodelError
 from ..io import write_plan
+from ..language import say, told
 from ..planning import consequences
 from ..report import Callout
 
@@ -77,17 +78,19 @@ class LiveWeights:
     def html(self) -> str:
         """Counts and flips as the cell shows them."""
         flips, counts = self.flips(), self.summary()
-        told = ", ".join(f"{g} {row.now} → {row.then}" for g, row in counts.iterrows())
+        grades = say(", ").join(f"{g} {row.now} → {row.then}" for g, row in counts.iterrows())
         rows = "".join(
             f"<tr><td>{escape(str(r.employee_id))}</td><td>{escape(r.grade)}</td><td>→ {escape(r.grade_new)}</td></tr>"
             for r in flips.head(LISTED).itertuples()
         )
-        more = f"<p>{len(flips) - LISTED} more.</p>" if len(flips) > LISTED else ""
+        more = f"<p>{escape(say('{n} more.', n=len(flips) - LISTED))}</p>" if len(flips) > LISTED else ""
         nodes = self.nodes()
-        weights = ", ".join(f"{c} {nodes[c]:.1f}" for c in self.space.ranges)
+        weights = say(", ").join(f"{c} {nodes[c]:.1f}" for c in self.space.ranges)
+        whole = say("Percent of the whole: {weights}", weights=weights)
+        changed = say("{n} grades change.", n=len(flips))
         return (
-            f"<p>Percent of the whole: {escape(weights)}</p>"
-            f'<p class="pm-flips" data-flips="{len(flips)}"><b>{len(flips)} grades change.</b> {told}</p>'
+            f"<p>{escape(whole)}</p>"
+            f'<p class="pm-flips" data-flips="{len(flips)}"><b>{escape(changed)}</b> {escape(grades)}</p>'
             f"<table>{rows}</table>{more}"
         )
 
@@ -111,9 +114,11 @@ def live_weights(
     """
     if not on:
         return Callout(
-            "Open this notebook with perfmodel lab, set live = True and run it: sliders for every weight, grades as "
-            "they change, and a button that writes the next quarter's plan.",
-            "Live in JupyterLab.",
+            say(
+                "Open this notebook with perfmodel lab, set live = True and run it: sliders for every weight, grades "
+                "as they change, and a button that writes the next quarter's plan."
+            ),
+            say("Live in JupyterLab."),
         )
     try:
         import ipywidgets as widgets
@@ -164,15 +169,15 @@ def live_weights(
 
 def _writer(widgets, live: LiveWeights, scheme: Path, plan: Path) -> list:
     """A line for the reason, the button, and what it answers."""
-    reason = widgets.Text(placeholder="why these weights", layout={"width": "32em"})
-    button = widgets.Button(description=f"Write {plan.name}/scheme.yaml", layout={"width": "20em"})
+    reason = widgets.Text(placeholder=say("why these weights"), layout={"width": "32em"})
+    button = widgets.Button(description=say("Write {file}", file=f"{plan.name}/scheme.yaml"), layout={"width": "20em"})
     answer = widgets.HTML()
 
     def write(_) -> None:
         try:
             said = live.write(scheme, plan, reason.value)
         except PerfmodelError as refused:
-            said = str(refused)
+            said = told(str(refused))
         answer.value = f'<pre class="pm-written">{escape(said)}</pre>'
 
     button.on_click(write)

@@ -72,9 +72,9 @@ class WeightSpace:
         if not ranges:
             raise SchemeError("No weight is given; name at least one with its range.")
         self._check_order()
-        _check("weights", ranges, self.outer)
+        _check("", ranges, self.outer)
         for category, inner in within.items():
-            _check(f"weights inside {category}", inner, self.inner[category])
+            _check(category, inner, self.inner[category])
 
     def _check_order(self) -> None:
         for one, other in self.order:
@@ -337,7 +337,7 @@ class WeightSpace:
         """What the ranges do not say by themselves: ends never reached, or reached in one way only."""
         found = _notes(self.ranges, self.outer, "")
         for category, inner in self.within.items():
-            found += _notes(inner, self.inner[category], f" of {category}")
+            found += _notes(inner, self.inner[category], category)
         return found
 
     def ranges_reached(self) -> pd.DataFrame:
@@ -377,16 +377,18 @@ def _box(ranges: Mapping[str, Range], order: tuple[tuple[str, str], ...]) -> Box
     return OrderedBox(lower, upper, order=here) if here else BoxSimplex(lower, upper)
 
 
-def _check(what: str, ranges, box: BoxSimplex) -> None:
+def _check(category: str, ranges, box: BoxSimplex) -> None:
+    """Refuses ranges of the weights inside ``category``, or of the categories (""), that nothing can keep."""
     if box.feasible:
         return
     if isinstance(box, OrderedBox) and box.box.feasible:
         names = list(ranges)
         told = ", ".join(f"{names[a]} >= {names[b]}" for a, b in box.order)
-        left = "by making weights equal only" if box.acceptance > 0 or len(box.vertices()) else "by no choice"
+        equal = box.acceptance > 0 or len(box.vertices())
+        bounds = ", ".join(f"{n} {a:g} to {b:g} %" for n, (a, b) in ranges.items())
         raise SchemeError(
-            f"The order {told} is kept {left} inside the ranges of the {what} "
-            f"({', '.join(f'{n} {a:g} to {b:g} %' for n, (a, b) in ranges.items())}); widen a range or drop an order."
+            f"The order {told} is kept {'by making weights equal only' if equal else 'by no choice'} inside the ranges "
+            f"of the weights{f' inside {category}' if category else ''} ({bounds}); widen a range or drop an order."
         )
     least, most = sum(box.lower), sum(box.upper)
     end = (
@@ -394,7 +396,9 @@ def _check(what: str, ranges, box: BoxSimplex) -> None:
         if least > 100
         else f"their maxima total only {most:g} %; raise some of them by {100 - most:g} points in all"
     )
-    raise SchemeError(f"The {what} {', '.join(ranges)} can never add up to 100 %: {end}.")
+    raise SchemeError(
+        f"The weights{f' inside {category}' if category else ''} {', '.join(ranges)} can never add up to 100 %: {end}."
+    )
 
 
 def _within(w: np.ndarray, box: BoxSimplex, tolerance: float) -> np.ndarray:
@@ -409,16 +413,21 @@ def _notes(ranges, box: BoxSimplex, of: str) -> list[str]:
     if len(ranges) < 2:
         return []
     others = len(ranges) - 1
-    rest = "the other one at its" if others == 1 else f"the other {COUNTS.get(others, str(others))} at their"
     found = []
     for (name, (least, most)), low, high in zip(ranges.items(), *box.reach, strict=True):
         sums = {"maximum": sum(box.upper) - most, "minimum": sum(box.lower) - least}
         for end, reached, word in ((least, low, "maximum"), (most, high, "minimum")):
             if abs(end - reached) > EDGE:
-                side = "below" if word == "maximum" else "above"
-                found.append(f"{name} can never be {side} {reached:g} %{of}, although its range goes to {end:g} %.")
+                found.append(
+                    f"{name} can never be {'below' if word == 'maximum' else 'above'} {reached:g} %"
+                    f"{f' of {of}' if of else ''}, although its range goes to {end:g} %."
+                )
             elif least < most and abs(100 - sums[word] - end) <= EDGE:
-                found.append(f"{name} at {end:g} %{of} is reached only with {rest} {word}.")
+                rest = COUNTS.get(others, str(others))
+                found.append(
+                    f"{name} at {end:g} %{f' of {of}' if of else ''} is reached only with "
+                    f"{f'the other one at its {word}' if others == 1 else f'the other {rest} at their {word}'}."
+                )
     return found
 
 

@@ -38,7 +38,7 @@ class Precision:
         told = (
             f"every share within {self.half_width:.3f} (95 %), {self.draws:,} draws in {self.scramblings} scramblings"
         )
-        return told if self.reached else told + "; the aim was closer, but the most draws allowed are used up"
+        return told if self.reached else f"{told}; the aim was closer, but the most draws allowed are used up"
 
 
 def streams(space: WeightSpace, seed: int) -> list[Iterator[np.ndarray]]:
