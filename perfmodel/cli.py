@@ -9,6 +9,8 @@ from . import __version__
 from .language import speak, told
 
 OK, REFUSED, USAGE, INTERRUPTED = 0, 1, 2, 130
+LEDGER = "reports/ledger.sqlite"
+LEDGER_HELP = f"file, or postgresql:// address (default $PERFMODEL_LEDGER, else {LEDGER})"
 THREADS = [f"{name}_NUM_THREADS" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")] + ["VECLIB_MAXIMUM_THREADS"]
 
 
@@ -84,6 +86,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--jobs", type=_count, metavar="N", help="notebooks at once (default: one a core)")
     p.add_argument("--timeout", type=_count, default=600, metavar="S", help="seconds for one notebook (default 600)")
     p.add_argument("--force", action="store_true", help="do again what is done already")
+    p.add_argument("--ledger", metavar="URL", default=os.environ.get("PERFMODEL_LEDGER") or LEDGER, help=LEDGER_HELP)
 
     p = cycle(verb("tables", tables, "the same numbers as CSV files: no notebook, no kernel"))
     p.add_argument("--out", type=_folder, metavar="DIR", required=True)
@@ -113,7 +116,70 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--jobs", type=_count, metavar="N", help="notebooks at once (default: one a core)")
 
     verb("lab", lab, "open the notebooks in JupyterLab")
+    _committee_verbs(verb, cycle)
     return top
+
+
+def _committee_verbs(verb, cycle) -> None:
+    """freeze, decide, finalize, ledger, compare."""
+
+    def recorded(p):
+        p.add_argument(
+            "--ledger", metavar="URL", default=os.environ.get("PERFMODEL_LEDGER") or LEDGER, help=LEDGER_HELP
+        )
+        p.add_argument("--lang", choices=["en"], default="en", help="language of what is said")
+        return p
+
+    def before_committee(name, function, summary):
+        p = recorded(cycle(verb(name, function, summary)))
+        p.add_argument("--out", type=_folder, metavar="DIR", help="where the runs are (default reports/<cycle>)")
+        return p
+
+    p = before_committee("freeze", freeze, "freeze the plan before ratings are seen, the data before the meeting")
+    p.add_argument("--stage", choices=["plan", "data"], required=True)
+    p.add_argument("--by", metavar="NAME", required=True, help="who freezes it")
+    p.add_argument("--reason", metavar="TEXT", default="", help="why there is a new version; the first needs none")
+
+    p = before_committee("decide", decide, "record decisions and votes: one, a file of them, or a consent list")
+    p.add_argument("employee", metavar="EMPLOYEE", nargs="?", help="id of the person decided on")
+    p.add_argument("--accept", action="store_true", help="the proposed grade")
+    p.add_argument("--grade", metavar="G", help="this grade")
+    p.add_argument("--code", metavar="R1-R10", default="", help="reason code; needed where the grade changes")
+    p.add_argument("--reason", metavar="TEXT", default="", help="the reason in words; always needed")
+    p.add_argument("--evidence", metavar="TEXT", default="", help="where the evidence is found")
+    p.add_argument("--proposer", metavar="NAME", default="", help="who proposes")
+    p.add_argument("--authoriser", metavar="NAME", default="", help="who authorises: somebody else")
+    p.add_argument("--session", metavar="NAME", default="", help="the meeting")
+    p.add_argument("--replaces", metavar="HASH", default="", help="the decision in force that this one replaces")
+    p.add_argument("--file", metavar="FILE", help="a filled-in pack.xlsx or a CSV file of decisions")
+    p.add_argument("--votes", metavar="FILE", help="a CSV file of votes: employee_id, voter, vote")
+    p.add_argument("--consent", action="store_true", help="accept all that are neither flagged nor questioned")
+    p.add_argument("--undo", action="store_true", help="take the decision on EMPLOYEE back, by a new entry")
+    p.add_argument("--pages", action="store_true", help="only write DIR/committee again from run and ledger")
+
+    p = before_committee("finalize", finalize, "close a quarter: two people sign; or reopen it")
+    p.add_argument("--sign", metavar="NAME", action="append", default=[], help="who signs; twice, two people")
+    p.add_argument("--acknowledge", metavar="CODE", action="append", default=[], help="a warning that was looked at")
+    p.add_argument("--reopen", action="store_true", help="take a final quarter back, by a new entry")
+    p.add_argument("--reason", metavar="TEXT", default="", help="why it is reopened")
+    p.add_argument("--by", metavar="NAME", default="", help="who reopens it")
+
+    p = verb("ledger", ledger, "the ledger itself: verify it, show it, export it")
+    tasks = p.add_subparsers(title="tasks", metavar="TASK", required=True, dest="task")
+    p = recorded(tasks.add_parser("verify", help="recompute every hash; a head kept elsewhere must be in it"))
+    p.add_argument("--head", metavar="HASH", help="a head printed in a report: 12 digits or more of it")
+    p = recorded(tasks.add_parser("show", help="entries, one a line"))
+    p.add_argument("--cycle", metavar="ID", help="of one quarter")
+    p = recorded(tasks.add_parser("export", help="every entry as one JSON object a line"))
+    p.add_argument("file", metavar="FILE", help="where to write; - for standard output")
+    p.add_argument("--cycle", metavar="ID", help="of one quarter")
+
+    p = verb("compare", compare, "two runs or two quarters: who moved, and which input did it")
+    p.add_argument("before", metavar="RUN_A", help="a run's folder, a folder of runs (its newest), or a cycle")
+    p.add_argument("after", metavar="RUN_B")
+    p.add_argument("--csv", metavar="FILE", help="write everybody with all parts to FILE")
+    p.add_argument("--seed", type=_seed, default=1, metavar="N", help="where two cycles are computed (default 1)")
+    p.add_argument("--lang", choices=["en"], default="en", help="language of what is said")
 
 
 def check(a) -> int:
@@ -149,6 +215,7 @@ def run(a) -> int:
             force=a.force,
             cycle=a.cycle,
             scheme=a.scheme,
+            ledger_head=head_of(a.ledger),
             progress=Progress(tell, steps),
         )
     print(page)
@@ -212,6 +279,180 @@ def bench(a) -> int:
     for line in chain.from_iterable(lines for name, lines in parts.items() if a.only in (None, name)):
         print(line, flush=True)
     return OK
+
+
+def freeze(a) -> int:
+    from . import committee
+    from .io import read_cycle
+    from .language import say as said
+    from .language import speaking
+
+    with speaking(a.lang):
+        cycle = read_cycle(a.source, cycle=a.cycle, scheme=a.scheme)
+        done = committee.freeze(open_ledger(a.ledger), cycle, a.stage, by=a.by, reason=a.reason)
+        entry = done.entries[-1]
+        numbers = {"stage": said(a.stage), "cycle": cycle.id, "n": entry.data["version"], "seq": entry.seq}
+        print(said("{cycle}: {stage} frozen as version {n} (entry {seq}).", **numbers))
+        if a.stage == "plan" and len(cycle.ratings):
+            tell("ratings lie in the cycle already, so this plan was not frozen before ratings were seen")
+        print(entry.hash)
+    return OK
+
+
+def decide(a) -> int:
+    from . import committee
+    from .language import say as said
+    from .language import say_n, speaking
+
+    given = {name: getattr(a, name) for name in ("code", "reason", "proposer", "authoriser", "session")}
+    asked = [bool(a.file), bool(a.votes), a.consent, a.undo, a.pages, a.accept or bool(a.grade)]
+    if sum(asked) != 1 or (a.accept and a.grade) or bool(a.employee) != (a.undo or a.accept or bool(a.grade)):
+        return usage(
+            "decide takes one of: EMPLOYEE --accept, EMPLOYEE --grade G, EMPLOYEE --undo, --file FILE, --votes FILE, "
+            "--consent, --pages"
+        )
+    with speaking(a.lang):
+        case = committee.open_case(a.source, a.out, a.cycle, a.scheme)
+        book = open_ledger(a.ledger)
+        if a.pages:
+            print(committee.write_pages(book, case, force=True))
+            return OK
+        if a.votes:
+            done = committee.vote_file(book, case, a.votes, a.session)
+        elif a.file:
+            done = committee.decide_file(book, case, a.file, given)
+        elif a.consent:
+            done = committee.consent(book, case, **given)
+        elif a.undo:
+            done = committee.undo(book, case, a.employee, reason=a.reason, authoriser=a.authoriser)
+        else:
+            more = {"evidence": a.evidence, "replaces": a.replaces}
+            choice = committee.Choice(a.employee, a.grade or "", **given, **more)
+            done = committee.decide(book, case, [choice])
+        last = done.entries[-1]
+        n = len(done.entries)
+        print(
+            say_n(
+                "{n} entry recorded, the last is {hash}.",
+                "{n} entries recorded, the last is {hash}.",
+                n,
+                hash=last.hash,
+            )
+        )
+        left = done.left or {}
+        if left:
+            listed = ", ".join(f"{who} ({said(why)})" for who, why in sorted(left.items()))
+            print(said("Not on the list, to be decided one by one: {listed}.", listed=listed))
+        print(*committee.sentences(case, done.state), sep="\n")
+        print(committee.write_pages(book, case))
+    return OK
+
+
+def finalize(a) -> int:
+    from . import committee
+    from .language import say as said
+    from .language import speaking
+
+    if a.reopen and (a.sign or a.acknowledge):
+        return usage("--reopen takes --reason and --by alone; sign again when the quarter is closed anew")
+    with speaking(a.lang):
+        case = committee.open_case(a.source, a.out, a.cycle, a.scheme)
+        book = open_ledger(a.ledger)
+        if a.reopen:
+            done = committee.reopen(book, case, reason=a.reason, by=a.by)
+            print(
+                said(
+                    "{cycle} is reopened (entry {n}); decisions may be changed.",
+                    cycle=case.cycle.id,
+                    n=done.entries[-1].seq,
+                )
+            )
+        else:
+            was = committee.state_in(book, case).final
+            done = committee.finalize(book, case, a.sign, a.acknowledge)
+            numbers = {"cycle": case.cycle.id, "n": done.entries[-1].seq}
+            print(
+                said("{cycle} is already final (entry {n}).", **numbers)
+                if was
+                else said("{cycle} is final (entry {n}).", **numbers)
+            )
+        page = committee.write_pages(book, case)
+        print(committee.status_sentence(committee.scene_of(book, case)))
+        print(done.entries[-1].hash)
+        print(page)
+    return OK
+
+
+def ledger(a) -> int:
+    from .language import say as said
+    from .language import speaking
+    from .ledger import export_lines, open_ledger, show_rows, verify
+
+    with speaking(a.lang):
+        if a.task == "verify":
+            if found := verify(a.ledger, a.head):
+                print(*found, sep="\n")
+                return REFUSED
+            book = open_ledger(a.ledger, create=False)
+            print(said("{n} entries, whole; head {head}", n=len(book.entries()), head=book.head()))
+            return OK
+        entries = open_ledger(a.ledger, create=False).entries(a.cycle)
+        if a.task == "show":
+            for row in show_rows(entries):
+                print("\t".join(row.values()))
+            return OK
+        lines = export_lines(entries)
+        if a.file == "-":
+            sys.stdout.write(lines.decode("utf-8"))
+            return OK
+        from .io import write_atomic
+
+        write_atomic(a.file, lines)
+        print(a.file)
+    return OK
+
+
+def compare(a) -> int:
+    from . import committee
+    from .io import write_csv
+    from .language import speaking
+
+    with speaking(a.lang):
+        found = committee.compare(a.before, a.after, seed=a.seed)
+        print(*found.sentences(), sep="\n")
+        for row in found.moved.to_dict("records"):
+            print(
+                "\t".join(
+                    [row["employee_id"], f"{row['grade_before'] or '-'} → {row['grade_after'] or '-'}", row["because"]]
+                )
+            )
+        if a.csv:
+            write_csv(found.table, a.csv)
+            print(a.csv)
+    return OK
+
+
+def open_ledger(place: str):
+    """The ledger at ``place``, made if it is not there; the folder of the default one too."""
+    from .ledger import open_ledger
+
+    if place == LEDGER:
+        os.makedirs(os.path.dirname(LEDGER), exist_ok=True)
+    return open_ledger(place)
+
+
+def head_of(place: str) -> str:
+    """Head of the ledger at ``place``, to be printed in a report; "" where there is none yet."""
+    if "://" not in place and not os.path.isfile(place):
+        return ""
+    from .ledger import open_ledger
+
+    return open_ledger(place, create=False).head()
+
+
+def usage(text: str) -> int:
+    tell(text)
+    return USAGE
 
 
 def lab(a) -> int:

@@ -50,3 +50,7 @@ class RunError(PerfmodelError):
 
 class LedgerError(PerfmodelError):
     """The database of decisions cannot be opened, read or added to, or refuses what it is asked to record."""
+
+
+class DecisionError(PerfmodelError):
+    """The committee's rules do not allow a decision, vote, signature or final quarter; nothing was recorded."""

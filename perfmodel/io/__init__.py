@@ -1,5 +1,6 @@
 """Reading cycles and writing tables: the only place that opens files of data."""
 
+from .back import read_filled, read_table
 from .cycle import check, read_cycle, read_history
 from .findings import format_findings
 from .plan import write_plan
@@ -12,7 +13,9 @@ __all__ = [
     "digest",
     "format_findings",
     "read_cycle",
+    "read_filled",
     "read_history",
+    "read_table",
     "share",
     "shared",
     "write_atomic",

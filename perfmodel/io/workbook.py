@@ -3,7 +3,7 @@
 import io
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from zipfile import BadZipFile
 
 from .findings import Findings
@@ -13,8 +13,8 @@ from .sheet import Sheet, text_of
 ERRORS = ("#REF!", "#N/A", "#DIV/0!", "#VALUE!", "#NAME?", "#NUM!", "#NULL!", "#SPILL!", "#CALC!")
 
 
-def sheets(content: bytes, file: str, found: Findings) -> Iterator[tuple[str, Sheet]]:
-    """Each table of the workbook; sheets that are none are a warning."""
+def _open(content: bytes, file: str, found: Findings):
+    """The workbook twice, values and formulas; None with a finding where it is none."""
     from openpyxl import load_workbook
 
     try:
@@ -27,7 +27,36 @@ def sheets(content: bytes, file: str, found: Findings) -> Iterator[tuple[str, Sh
             file, 0, 0, "error", "workbook",
             "This is no readable Excel workbook (.xlsx); open it in Excel, take off any password and save it anew.",
         )  # fmt: skip
+        return None
+    return values, formulas
+
+
+def some_sheets(
+    content: bytes, file: str, found: Findings, wanted: Callable[[list[str]], bool], about: str
+) -> tuple[list[Sheet], str]:
+    """Sheets whose header is ``wanted``, and the text of the workbook's own property ``about``, or ""."""
+    opened = _open(content, file, found)
+    if opened is None:
+        return [], ""
+    values, formulas = opened
+    chosen = []
+    for sheet in values.worksheets:
+        header = next(sheet.iter_rows(values_only=True), ())
+        if wanted([text_of(value) for value in header]):
+            read = _sheet(sheet, formulas[sheet.title], f"{file}[{sheet.title}]", found)
+            chosen += [read] if read is not None else []
+    said = next((str(own.value) for own in values.custom_doc_props.props if own.name == about), "")
+    values.close()
+    formulas.close()
+    return chosen, said
+
+
+def sheets(content: bytes, file: str, found: Findings) -> Iterator[tuple[str, Sheet]]:
+    """Each table of the workbook; sheets that are none are a warning."""
+    opened = _open(content, file, found)
+    if opened is None:
         return
+    values, formulas = opened
     for sheet in values.worksheets:
         table = table_of(sheet.title)
         name = f"{file}[{sheet.title}]"

@@ -91,6 +91,8 @@ def index_page(
     cycle = assessment.cycle
     total, scored, others = counts_of(assessment)
     meta = {say("Run"): manifest["run_id"]} if manifest.get("run_id") else {}
+    if manifest.get("ledger_head"):
+        meta[say("Ledger head")] = manifest["ledger_head"][:12]
     meta |= {
         say("Quarter"): quarter(view.scheme),
         say("Rated"): say("{scored} of {total}, {n} units", scored=scored, total=total, n=len(view.units)),

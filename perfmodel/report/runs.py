@@ -11,13 +11,19 @@ from .page import document, render
 from .words import joined
 
 
-def runs_page(manifests: Iterable[Mapping[str, Any]], newest: str) -> str:
-    """A whole HTML document that links every run, from their manifests; ``newest`` is a run id."""
+def runs_page(manifests: Iterable[Mapping[str, Any]], newest: str, committee: Mapping[str, Any] | None = None) -> str:
+    """A whole HTML document that links every run, from their manifests; ``newest`` is a run id.
+
+    ``committee`` says of the committee's pages, where there are any, on which run they stand and with what status.
+    """
     ordered = sorted(manifests, key=lambda m: (m["run_id"] == newest, m["finished"]), reverse=True)
     first = ordered[0]
-    head = render(
-        "head.html.j2", title=first["cycle"], status=first["status"], meta={}, simulated=first["simulated"], level=1
-    )
+    meta = {}
+    if committee:
+        link = Markup('<a href="committee/index.html">{}</a>').format(say("agenda, minutes, second look"))
+        meta = {say("Committee"): link, say("On run"): committee["run"], say("Ledger head"): committee["head"][:12]}
+    status = committee["status"] if committee else first["status"]
+    head = render("head.html.j2", title=first["cycle"], status=status, meta=meta, simulated=first["simulated"], level=1)
     rows = [
         {
             "run_id": m["run_id"],

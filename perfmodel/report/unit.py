@@ -73,6 +73,8 @@ class Report(Value):
         rest = sum(others.values())
         reasons = [say("{n} {reason}", n=n, reason=words.shown(why)) for why, n in others.items()]
         meta = {say("Run"): self.manifest.get("run_id", "")} if self.manifest.get("run_id") else {}
+        if self.manifest.get("ledger_head"):
+            meta[say("Ledger head")] = self.manifest["ledger_head"][:12]
         meta |= {
             say("Quarter"): quarter(v.scheme),
             say("Rated"): say("{scored} of {total}", scored=scored, total=people),

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from ..io.back import RUN
 from ..language import say, spoken
 from . import words
 from .page import control_totals, quarter
@@ -31,6 +32,7 @@ FORMATS = {
 FACES = {"en": "Arial", "zh": "Microsoft YaHei"}
 NARROW, WIDE, LONG = 10, 18, 56
 HELD_BACK = "restricted/"
+FILLED = "decision reason_code reason_in_words evidence_reference proposer authoriser session".split()
 
 
 def workbook(assessment, path: str | os.PathLike, *, manifest: Mapping[str, Any] | None = None) -> None:
@@ -50,6 +52,9 @@ def workbook(assessment, path: str | os.PathLike, *, manifest: Mapping[str, Any]
     try:
         title = say("Performance calibration, {cycle}", cycle=assessment.cycle.id)
         book.set_properties({"title": title, "created": MADE, "author": "perfmodel"})
+        if manifest and manifest.get("run_id"):
+            # What is filled in is told from what was filled in on an older pack.
+            book.set_custom_property(RUN, str(manifest["run_id"]))
         _write(book, view, dict(manifest or {}))
     finally:
         book.close()
@@ -75,6 +80,10 @@ def _write(book, view: View, manifest: Mapping[str, Any]) -> None:
             with_name(_decisions(tables["discussion"])),
             say("Who to discuss first and why; fill in decision and reason code."),
         ),
+        (decisions := say("Decisions")): (
+            with_name(_everybody(tables)),
+            say("Everybody with a proposal; what the committee fills in, perfmodel decide --file records."),
+        ),
         say("Raters"): (
             tables["raters"],
             say("Severity of each rater with its interval; positive is severe, in rating points."),
@@ -94,7 +103,7 @@ def _write(book, view: View, manifest: Mapping[str, Any]) -> None:
         sheet = book.add_worksheet(name)
         _table(sheet, frame, style, view.limits.call)
         _print(sheet, run)
-        if name == discussion and len(frame):
+        if name in (discussion, decisions) and len(frame):
             _choices(sheet, frame, view.grades)
     _notes(book.add_worksheet(say("Notes")), view, style, run)
 
@@ -120,6 +129,15 @@ def _decisions(discussion: pd.DataFrame) -> pd.DataFrame:
     frame = frame[["employee_id", "unit", "rank", "flag", "priority", "evidence"]].reset_index(drop=True)
     frame["flag"] = frame["flag"].map(words.flag)
     return frame.assign(decision="", reason_code="", reason_in_words="")
+
+
+def _everybody(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Everybody with a proposal, with empty columns for a whole record of what the committee decides."""
+    scores = tables["scores"]
+    frame = scores[scores["grade_proposed"].fillna("").ne("")].sort_values(["unit", "employee_id"], kind="stable")
+    names = ["employee_id", "unit", "grade_raw", "grade_adjusted", "score_proposed", "grade_proposed", "p_stay"]
+    frame = frame[names].reset_index(drop=True)
+    return frame.assign(**dict.fromkeys(FILLED, ""))
 
 
 def _findings(sheet, view: View, style: _Styles, sheets, run: str) -> None:
@@ -177,7 +195,7 @@ def _table(sheet, frame: pd.DataFrame, style: _Styles, call: float) -> None:
         longest = lengths[(9 * len(lengths)) // 10] if lengths else 0
         width = NARROW if number else min(max(NARROW, longest + 2), WIDE)
         cell = style(num_format=number) if number else style()
-        if name in ("evidence", "reason", "reason_in_words", "what_is_identified"):
+        if name in ("evidence", "reason", "reason_in_words", "evidence_reference", "what_is_identified"):
             width, cell = LONG, style(text_wrap=True)
         sheet.set_column(k, k, width)
         sheet.write_string(0, k, words.label(str(name)), head)

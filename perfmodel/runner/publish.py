@@ -5,6 +5,7 @@ rename publishes. Whoever builds holds a lock in it, so that what a killed run l
 another run is still making.
 """
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -103,8 +104,16 @@ def point_to(out: Path, run_id: str) -> Path:
     found = (read_manifest(path.parent) for path in sorted(out.glob("*/manifest.json")) if path.parent.name[0] != ".")
     runs = {run["run_id"]: run for run in found if "finished" in run}
     with speaking(runs[run_id]["parameters"]["lang"]):
-        _replace(out / "index.html", runs_page(runs.values(), run_id))
+        _replace(out / "index.html", runs_page(runs.values(), run_id, committee_of(out)))
     return out / "index.html"
+
+
+def committee_of(out: Path) -> dict[str, Any]:
+    """What the committee's pages beside the runs say they were made from; empty where there are none."""
+    try:
+        return json.loads((out / "committee" / "committee.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
 
 
 def verify(run: Path) -> None:

@@ -56,11 +56,13 @@ def run(
     force: bool = False,
     cycle: str | None = None,
     scheme: str | None = None,
+    ledger_head: str = "",
     progress: Progress | None = None,
 ) -> Path:
     """Check ``source``, run the notebooks on it and publish; the page to open.
 
-    ``form`` "pdf" prints every page beside its HTML, too.
+    ``form`` "pdf" prints every page beside its HTML, too. ``ledger_head`` is printed as it stood, and is no part of
+    the run's id: a run knows no decision.
 
     A run that fails or is killed leaves what was published before untouched. The same input, scheme,
     parameters and code are the same run: it is done once, unless ``force``.
@@ -100,7 +102,7 @@ def run(
     }
     inputs = {name: digest for one in (data, *history) for name, digest in one_cycle(one).items()}
     full = manifest.identity(inputs, asked, manifest.code_digest(book.path for book in books))
-    folder = Path(out) if out is not None else Path("reports") / re.sub(r"[^\w.-]|^\.+", "_", data.id)
+    folder = Path(out) if out is not None else folder_of_cycle(data.id)
     folder.mkdir(parents=True, exist_ok=True)
     publish.clear(folder)
     run_id = _free_id(folder, full)
@@ -157,6 +159,7 @@ def run(
             "parameters": asked,
             "counts": manifest.agreed(assessment.counts),
             "warnings": manifest.warnings_of(assessment.findings),
+            **({"ledger_head": ledger_head} if ledger_head else {}),
             "inputs": inputs,
             "versions": manifest.versions(),
             "notebooks": {job.name: records[job.name] for job in plan},
@@ -225,6 +228,11 @@ def assess(data: "Cycle", history: "History", seed: int) -> Any:
     from ..assessment import assess
 
     return assess(data, seed=seed, history=history)
+
+
+def folder_of_cycle(cycle: str) -> Path:
+    """Where runs of a cycle are published unless told otherwise."""
+    return Path("reports") / re.sub(r"[^\w.-]|^\.+", "_", cycle)
 
 
 def one_cycle(data: "Cycle") -> dict[str, str]:

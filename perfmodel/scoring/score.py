@@ -307,6 +307,12 @@ def total(cycle: Cycle, items: pd.DataFrame) -> pd.DataFrame:
     return table[[*order.split(), "bonus", "deduction", "cap", "score_low", "score_high", "status", "reason"]]
 
 
+def gate_caps(cycle: Cycle) -> dict[str, str]:
+    """The best grade that gates allow, of those employees whom a gate holds."""
+    who = pd.Index(cycle.employees["employee_id"])
+    return {employee: cap for employee, cap in zip(who, _gates(cycle, who), strict=True) if cap}
+
+
 def _gates(cycle: Cycle, who: pd.Index) -> np.ndarray:
     """The worst grade cap of an employee's gates, or ""."""
     caps = {gate.code: gate.cap for gate in cycle.scheme.gates}

@@ -1,0 +1,106 @@
+"""``DIR/committee``: built aside from run and ledger, then put in place whole. Never the only copy of anything."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from ..errors import DecisionError, RunError
+from ..io import digest
+from ..language import spoken
+from ..ledger import GENESIS, Ledger
+from ..runner import publish
+from ..runner.manifest import read_manifest
+from .case import Case
+from .pages import Scene, files_of
+from .state import state_of
+
+FOLDER, NOTE, LOCK = "committee", "committee.json", ".committee-lock"
+RESTRICTED = "restricted"
+
+
+def today() -> date:
+    return datetime.now(UTC).date()
+
+
+def scene_of(ledger: Ledger, case: Case, day: date | None = None) -> Scene:
+    """What pages are made from, as the ledger has it now."""
+    entries = ledger.entries()
+    head = entries[-1].hash if entries else GENESIS
+    return Scene(case, state_of(entries, case.cycle.id), entries, head, day or today())
+
+
+def write_pages(ledger: Ledger, case: Case, day: date | None = None, *, force: bool = False) -> Path:
+    """Bring ``DIR/committee`` up to date; the page to open.
+
+    One at a time; whoever comes later finds it done, or goes on from the newest entries. A quarter that is final is
+    shown on the run that it was made final on, whatever runs came later.
+
+    Raises
+    ------
+    DecisionError
+        If the quarter is final on other data than lie there now: nothing could be computed from them.
+    """
+    place = case.folder / FOLDER
+    with _alone(case.folder):
+        scene = scene_of(ledger, case, day)
+        if scene.state.final:
+            case = _of_final(case, scene.state.final.data)
+            scene = replace(scene, case=case)
+        note = {"cycle": case.cycle.id, "run": case.run, "head": scene.head, "status": scene.status, "lang": spoken()}
+        if not force and _is_current(place, note):
+            return place / "index.html"
+        publish.clear(case.folder)
+        files = files_of(scene)
+        with publish.building(case.folder, FOLDER) as build:
+            page = build / "page"
+            (page / RESTRICTED).mkdir(mode=0o700)
+            for name, content in files.items():
+                (page / name).parent.mkdir(exist_ok=True)
+                (page / name).write_bytes(content)
+            whole = {**note, "files": {name: digest(content) for name, content in sorted(files.items())}}
+            text = json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
+            (page / NOTE).write_text(text, encoding="utf-8", newline="\n")
+            publish.publish(page, place, replace=True)
+        newest = case.folder / "latest"
+        if newest.is_file():
+            publish.point_to(case.folder, newest.read_text(encoding="utf-8").strip())
+    return place / "index.html"
+
+
+def _of_final(case: Case, final: Mapping[str, Any]) -> Case:
+    """The case on the run that the quarter was made final on."""
+    if final["inputs"] != case.roll.inputs:
+        raise DecisionError(
+            f"{case.cycle.id} is final on the data of run {final['run']}, and other data lie there now. Put the frozen "
+            "data back, or reopen the quarter (perfmodel finalize --reopen). [data-changed]"
+        )
+    found = read_manifest(case.folder / final["run"]) if final["run"] != case.run else case.manifest
+    if not found:
+        raise RunError(f"The run {final['run']} that {case.cycle.id} is final on is not in {case.folder}. Put it back.")
+    return Case(case.cycle, case.folder, found)
+
+
+def _is_current(place: Path, note: dict) -> bool:
+    """Whether what is there was made from the same, and every file is as it was made."""
+    try:
+        there = json.loads((place / NOTE).read_text(encoding="utf-8"))
+        if {name: there.get(name) for name in note} != note:
+            return False
+        return all(digest((place / name).read_bytes()) == said for name, said in there["files"].items())
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Nobody else writes these pages meanwhile; where the system has no locks the last one to write wins."""
+    with open(folder / LOCK, "a", encoding="utf-8") as lock:
+        os.chmod(folder / LOCK, 0o600)
+        if publish.fcntl:
+            publish.fcntl.flock(lock, publish.fcntl.LOCK_EX)
+        yield
