@@ -153,7 +153,7 @@ def from_tables(before: Mapping[str, pd.DataFrame], after: Mapping[str, pd.DataF
     """``COLUMNS`` from the tables ``scores`` and ``kpi_scores`` of two runs."""
     table = _sides(before["scores"], after["scores"])
     one, two = (_of_kpis(tables["kpi_scores"]) for tables in (before, after))
-    both = one.join(two, how="outer", lsuffix="_before", rsuffix="_after")
+    both = one.add_suffix("_before").join(two.add_suffix("_after"), how="outer")
     zero = (
         both[[f"{name}_{side}" for name in ("points", "weight") for side in ("before", "after")]]
         .astype(float)
