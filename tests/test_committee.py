@@ -196,6 +196,7 @@ def test_a_consent_list_leaves_out_flagged_questioned_and_own_results_and_says_s
     drafts, left = rules.consent_drafts(state_of(entries), ROLL, reason="no doubt", proposer="M1", authoriser="Chair")
     assert left == {"002": "questioned", "003": "flagged"}
     entries = recorded(entries, drafts)
+    assert state_of(entries).decisions["001"].data["code"] == ""
     assert state_of(entries).grades == {"001": "B"} and entries[-1].data["list"][0]["votes"]["question"] == 0
     again, _ = rules.consent_drafts(state_of(entries), ROLL, reason="no doubt", proposer="M1", authoriser="Chair")
     assert recorded(entries, again) == entries
@@ -696,6 +697,17 @@ def test_every_page_of_the_committee_prints_status_and_head_and_the_list_of_runs
     assert 'href="committee/index.html"' in (quarter.out / "index.html").read_text(encoding="utf-8")
     second = (quarter.out / "committee" / "second_look.html").read_text(encoding="utf-8")
     assert "Rubber stamp?" in second and "1 moved up and 0 down" in second
+
+
+def test_the_ledger_is_shown_exported_and_missed_where_its_tail_was_cut(story):
+    quarter, _, _told, _ = story
+    shown = quarter.do("ledger", "show", "--cycle", "2026Q3", where=False).stdout.splitlines()
+    exported = quarter.do("ledger", "export", "-", where=False).stdout.splitlines()
+    assert len(shown) == len(exported) and shown[-1].split("\t")[3] == "final"
+    missed = quarter.do("ledger", "verify", "--head", "0123456789ab", where=False)
+    assert missed.returncode == 1 and "not in this ledger" in missed.stdout
+    compared = quarter.do("compare", quarter.out, quarter.out, where=False).stdout
+    assert compared.splitlines()[-1] == "Found from the tables, for 240 people."
 
 
 def test_the_agenda_puts_the_questioned_case_first(story):
