@@ -420,8 +420,8 @@ def _outcomes(scene: Scene, tables: Mapping[str, pd.DataFrame], money: pd.DataFr
     lines = [
         status_sentence(scene),
         say(
-            "Quarters that are final in this ledger: {quarters}. What it does not know of others counts as not met, and "
-            "the tables say so.",
+            "Quarters that are final in this ledger: {quarters}. What it does not know of others counts as not met, "
+            "and the tables say so.",
             quarters=", ".join(quarters),
         ),
         say_n(
