@@ -358,7 +358,17 @@ def pack(tmp_path_factory, assessment):
 
 def test_the_workbook_has_its_sheets_filters_and_frozen_heads(pack):
     book = openpyxl.load_workbook(pack)
-    assert book.sheetnames == ["Findings", "Scores", "Discussion", "Raters", "Distribution", "Weights", "Pool", "Notes"]
+    assert book.sheetnames == [
+        "Findings",
+        "Scores",
+        "Discussion",
+        "Decisions",
+        "Raters",
+        "Distribution",
+        "Weights",
+        "Pool",
+        "Notes",
+    ]
     for name in book.sheetnames[1:-1]:
         assert book[name].auto_filter.ref and book[name].freeze_panes == "B2", name
     assert book["Findings"]["A2"].value == "Simulated data."

@@ -153,7 +153,7 @@ def from_tables(before: Mapping[str, pd.DataFrame], after: Mapping[str, pd.DataF
     """``COLUMNS`` from the tables ``scores`` and ``kpi_scores`` of two runs."""
     table = _sides(before["scores"], after["scores"])
     one, two = (_of_kpis(tables["kpi_scores"]) for tables in (before, after))
-    both = one.join(two, how="outer", lsuffix="_before", rsuffix="_after")
+    both = one.add_suffix("_before").join(two.add_suffix("_after"), how="outer")
     zero = (
         both[[f"{name}_{side}" for name in ("points", "weight") for side in ("before", "after")]]
         .astype(float)
@@ -212,15 +212,15 @@ def _of_kpis(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _inputs(both: pd.DataFrame, there: pd.Series) -> dict[str, list[str]]:
-    """By employee, the KPIs whose points changed and whether target or actual did it."""
-    found: dict[str, list[str]] = {}
-    moved = there & ((both["points_after"] - both["points_before"]).abs() * both["weight_before"] / 100 >= LEAST)
-    for (who, _, kpi), row in both[moved].iterrows():
+    """By employee, the KPIs whose points changed, and whether target or actual did it; the largest first."""
+    found: dict[str, list[tuple[float, str]]] = {}
+    change = ((both["points_after"] - both["points_before"]) * both["weight_before"] / 100).where(there, 0.0)
+    for (who, _, kpi), row in both.assign(change=change)[change.abs() >= LEAST].iterrows():
         said = [name for name in ("target", "actual") if not _equal(row[f"{name}_before"], row[f"{name}_after"])]
         by = " and ".join(said) or ("rating" if row["kind_after"] == "rated" else "parts")
-        change = (row["points_after"] - row["points_before"]) * row["weight_before"] / 100
-        found.setdefault(who, []).append(f"{kpi} ({by}) {change:+.1f}".replace("-", "−"))
-    return found
+        text = f"{kpi} ({by}) {row['change']:+.1f}".replace("-", "−")
+        found.setdefault(who, []).append((-abs(row["change"]), text))
+    return {who: [text for _, text in sorted(texts)] for who, texts in found.items()}
 
 
 def _equal(one: float, other: float) -> bool:

@@ -25,7 +25,7 @@ from .following import (
     spread_table,
 )
 from .record import as_it_stands, decided_distribution, decided_pool
-from .state import CONSENT, DECISION, UNDO, State, status_of, void, window_of
+from .state import CONSENT, DECISION, UNDO, State, state_of, status_of, void, window_of
 
 RUBBER_STAMP = 0.95  # share of proposals accepted from which a reader is warned
 LEAST_TOLD = 10  # decisions under which a rate says nothing
@@ -415,8 +415,15 @@ def _outcomes(scene: Scene, tables: Mapping[str, pd.DataFrame], money: pd.DataFr
     slate, rise, plans = tables["promotion"], tables["grade_rise"], tables["plans"]
     domains = tables["training_by_domain"]
     whole = domains[domains["unit"].eq(COMPANY)]
+    cycles = sorted({entry.cycle for entry in scene.entries})
+    quarters = [cycle for cycle in cycles if state_of(scene.entries, cycle).final]
     lines = [
         status_sentence(scene),
+        say(
+            "Quarters that are final in this ledger: {quarters}. What it does not know of others counts as not met, "
+            "and the tables say so.",
+            quarters=", ".join(quarters),
+        ),
         say_n(
             "{n} person meets the conditions for promotion; the slate is what the committee chooses from.",
             "{n} people meet the conditions for promotion; the slate is what the committee chooses from.",
@@ -450,6 +457,7 @@ def _outcomes(scene: Scene, tables: Mapping[str, pd.DataFrame], money: pd.DataFr
     pooled = tables["organisation"]
     pooled = pooled[pooled["unit"].eq(COMPANY)][["level", "name", "n", "mean", "share_behind", "reason"]]
     pooled = pooled.assign(level=pooled["level"].map(say), reason=pooled["reason"].map(told))
+    pooled = pooled if pooled["reason"].any() else pooled.drop(columns="reason")
     formats = {
         "mean": "score",
         "share_behind": "percent",

@@ -87,7 +87,9 @@ def state_of(entries: Iterable[Entry], cycle: str | None = None) -> State:
                 shared = {name: value for name, value in data.items() if name != "list"}
                 for item in data["list"]:
                     who = item["employee"]
-                    decisions[who] = Standing(who, item["to"], entry, {**shared, **item})
+                    # The code of a list says why grades on it differ from the raw ones; of the others it says nothing.
+                    code = {} if item["to"] != item["from"] else {"code": ""}
+                    decisions[who] = Standing(who, item["to"], entry, {**shared, **item, **code})
                     last[who] = entry
             case "undo":
                 decisions.pop(who, None)
