@@ -9,6 +9,8 @@ import pytest
 from conftest import find_chromium
 
 import perfmodel as pm
+from perfmodel import RunError
+from perfmodel.runner import bench_live
 from perfmodel.runner.bench_live import drive
 from perfmodel.session import LiveWeights, live_weights
 
@@ -79,3 +81,27 @@ def test_sliders_in_jupyterlab_move_flips_and_write_the_plan(tmp_path, request):
     assert "+cycle: {id: 2026Q3" in found["said"]
     written = (tmp_path / "plan" / "scheme.yaml").read_text(encoding="utf-8")
     assert "# tried by hand" in written and "id: 2026Q3" in written
+
+
+# What matters of JupyterLab's page where a kernel could not be started: a modal dialog lies over the menu.
+LAB = """<ul><li class="lm-MenuBar-itemLabel">Run</li></ul>
+<div data-command="runmenu:run-all" onclick="document.querySelector('.jp-InputPrompt').textContent = '[1]:'">All</div>
+<div class="jp-Cell"><span class="jp-InputPrompt">[ ]:</span></div>
+<div class="jp-Notebook-ExecutionIndicator" data-status="idle"></div>
+<dialog class="jp-Dialog">Error Starting Kernel <button class="jp-mod-accept"
+  onclick="this.closest('dialog').remove()">Ok</button></dialog>
+<script>document.querySelector('dialog').showModal()</script>"""
+
+
+@pytest.mark.browser
+def test_a_dialog_over_the_menu_is_answered_and_kept(chromium):
+    page, said = chromium(), []
+    page.set_content(LAB)
+    bench_live._run_all(page, said)
+    assert said == ["Error Starting Kernel Ok"] and page.locator(".jp-InputPrompt").inner_text() == "[1]:"
+
+
+def test_a_browser_that_fails_is_a_sentence_and_no_traceback(tmp_path):
+    pytest.importorskip("jupyterlab")
+    with pytest.raises(RunError, match=r"The live cell could not be driven in the browser: .+ less loaded\."):
+        drive(tmp_path, "data/2026Q2", PROFILE, chromium=str(tmp_path / "no such browser"))
