@@ -57,6 +57,7 @@ LABELS = (
 )
 # Words and frames of methods that no rule below recognises as prose: verdicts, states, and how pieces are joined.
 WORDS = """
+more; less; hierarchical; flat
 severe; lenient; severer; rating; result; severity; none; late; excluded; scored; final; kpi; gate; error; warning
 maximum; minimum; one; two; three; four; five; six; weights; actual; target; employee; team; rater; halo; residual
 discrimination; drift; semicolons; tabs; bars; manager; peer; self; skip; dotted; second; vignette
