@@ -127,7 +127,7 @@ def _committee_verbs(verb, cycle) -> None:
         p.add_argument(
             "--ledger", metavar="URL", default=os.environ.get("PERFMODEL_LEDGER") or LEDGER, help=LEDGER_HELP
         )
-        p.add_argument("--lang", choices=["en"], default="en", help="language of what is said")
+        p.add_argument("--lang", choices=["en", "zh"], default="en", help="language of what is said")
         return p
 
     def before_committee(name, function, summary):
@@ -179,7 +179,7 @@ def _committee_verbs(verb, cycle) -> None:
     p.add_argument("after", metavar="RUN_B")
     p.add_argument("--csv", metavar="FILE", help="write everybody with all parts to FILE")
     p.add_argument("--seed", type=_seed, default=1, metavar="N", help="where two cycles are computed (default 1)")
-    p.add_argument("--lang", choices=["en"], default="en", help="language of what is said")
+    p.add_argument("--lang", choices=["en", "zh"], default="en", help="language of what is said")
 
 
 def check(a) -> int:
@@ -291,7 +291,7 @@ def freeze(a) -> int:
         cycle = read_cycle(a.source, cycle=a.cycle, scheme=a.scheme)
         done = committee.freeze(open_ledger(a.ledger), cycle, a.stage, by=a.by, reason=a.reason)
         entry = done.entries[-1]
-        numbers = {"stage": said(a.stage), "cycle": cycle.id, "n": entry.data["version"], "seq": entry.seq}
+        numbers = {"stage": told(a.stage), "cycle": cycle.id, "n": entry.data["version"], "seq": entry.seq}
         print(said("{cycle}: {stage} frozen as version {n} (entry {seq}).", **numbers))
         if a.stage == "plan" and len(cycle.ratings):
             tell("ratings lie in the cycle already, so this plan was not frozen before ratings were seen")
@@ -341,7 +341,7 @@ def decide(a) -> int:
         )
         left = done.left or {}
         if left:
-            listed = ", ".join(f"{who} ({said(why)})" for who, why in sorted(left.items()))
+            listed = ", ".join(f"{who} ({told(why)})" for who, why in sorted(left.items()))
             print(said("Not on the list, to be decided one by one: {listed}.", listed=listed))
         print(*committee.sentences(case, done.state), sep="\n")
         print(committee.write_pages(book, case))
@@ -391,7 +391,7 @@ def ledger(a) -> int:
     with speaking(a.lang):
         if a.task == "verify":
             if found := verify(a.ledger, a.head):
-                print(*found, sep="\n")
+                print(*map(told, found), sep="\n")
                 return REFUSED
             book = open_ledger(a.ledger, create=False)
             print(said("{n} entries, whole; head {head}", n=len(book.entries()), head=book.head()))
@@ -421,11 +421,8 @@ def compare(a) -> int:
         found = committee.compare(a.before, a.after, seed=a.seed)
         print(*found.sentences(), sep="\n")
         for row in found.moved.to_dict("records"):
-            print(
-                "\t".join(
-                    [row["employee_id"], f"{row['grade_before'] or '-'} → {row['grade_after'] or '-'}", row["because"]]
-                )
-            )
+            grades = f"{row['grade_before'] or '-'} → {row['grade_after'] or '-'}"
+            print("\t".join([row["employee_id"], grades, told(row["because"])]))
         if a.csv:
             write_csv(found.table, a.csv)
             print(a.csv)

@@ -35,7 +35,7 @@ HEADER = [
     ("Content-Transfer-Encoding", "8bit"),
     ("Plural-Forms", "nplurals=1; plural=0;"),
 ]
-KEYWORDS = {"say": None, "say_n": (1, 2)}
+KEYWORDS = {"say": None, "said": None, "say_n": (1, 2)}
 
 # Modules whose sentences are said by say() where they are written, or are no sentences of the report.
 SAID = ("language.py", "plots/", "report/", "session/", "runner/bench", "runner/translate.py")
@@ -69,6 +69,8 @@ holds; unclear; same; apart; free; better; worse; met; unmet; people; raters; un
 reference; promotion slate; improvement plan
 in force; chosen; centre; baseline; least; median; most; discriminating; reliable; used; within
 between; difference; nested; linked; shocks; Krippendorff's alpha
+plan; category; domain; questioned; flagged; proposer; authoriser; propose; authorise
+decision; decisions; vote; votes; list; lists
 """
 FRAMES = (
     "{0} ({1})",
@@ -84,6 +86,15 @@ FRAMES = (
     "{0} (profile {1})",
     "{0} in {1} stands twice in {2}; keep one row.",
     "{0} in {1} stands twice in the {2}; only one grade can hold.",
+    "- {0} [{1}]",
+    "{0} cannot be made final yet; nothing was recorded.",
+    "{0} cannot be relied on, so nothing was recorded.",
+    "own results {0}",
+    "own ratings {0}",
+    "own results and ratings of one KPI {0}",
+    "severity of raters {0}",
+    "weights {0}",
+    "bonus, deduction, scorecards {0}",
     "{0} person",
     "{0} people",
     "{0} seat",
@@ -100,6 +111,7 @@ FRAMES = (
 NOT_TOLD = {
     "rater_id == @self.rater and quarter == @self.since",
     "--set profile=", "Address already in use", "Address in use", "Python 3", "weights: {0}",
+    '<li><a href="{}">{}</a>: {}</li>', "perfmodel run", "--acknowledge {0}",
     "at, cycle, kind, subject, author, payload, token", "key on seq", "key on {0}", "column {0}",
 }  # fmt: skip
 SQL = re.compile(r"(CREATE|SELECT|INSERT|BEGIN|SHOW|PRIMARY KEY|UNIQUE)\b")
@@ -157,7 +169,7 @@ def _read(node: ast.AST) -> Iterator[ast.AST]:
             return
         case ast.Call(func=ast.Attribute(attr="add_argument" | "add_parser" | "add_subparsers" | "startswith")):
             return
-        case ast.Call(func=ast.Attribute(attr="ArgumentParser") | ast.Name(id="say" | "say_n")):
+        case ast.Call(func=ast.Attribute(attr="ArgumentParser") | ast.Name(id="say" | "said" | "say_n")):
             return
     for child in ast.iter_child_nodes(node):
         if not any(child is one for one in skipped):

@@ -16,6 +16,7 @@ from ..report.page import Value
 from ..tables import COMPANY, STAGES
 from .case import Case
 from .following import (
+    NOBODY,
     acceptance,
     agenda_table,
     decisions_table,
@@ -293,7 +294,7 @@ def _said(entry: Entry) -> tuple[str, str]:
     data = entry.data
     match entry.kind:
         case "freeze":
-            return say("{stage} frozen, version {n}", stage=say(data["stage"]), n=data["version"]), data["reason"]
+            return say("{stage} frozen, version {n}", stage=told(data["stage"]), n=data["version"]), data["reason"]
         case "decision":
             what = say("{proposed} accepted", proposed=data["to"])
             if data["action"] == "change":
@@ -332,11 +333,11 @@ def _said(entry: Entry) -> tuple[str, str]:
         case "appeal_open":
             return say("an appeal was filed"), str(data.get("reason", ""))
         case "appeal_resolve":
-            return say("an appeal was resolved: {outcome}", outcome=say(str(data.get("outcome", "")))), str(
+            return say("an appeal was resolved: {outcome}", outcome=told(str(data.get("outcome", "")))), str(
                 data.get("reason", "")
             )
         case _:
-            return say(entry.kind), ""
+            return told(entry.kind), ""
 
 
 def _second_look(scene: Scene, tables: Mapping[str, pd.DataFrame]) -> str:
@@ -383,7 +384,7 @@ def _second_look(scene: Scene, tables: Mapping[str, pd.DataFrame]) -> str:
             "The plan was never frozen, so nothing shows that targets and scheme stood before ratings were seen."
         )
         parts.append(Callout(text))
-    seen = spread.assign(stage=[say(stage) for stage in spread["stage"]])
+    seen = spread.assign(stage=[told(stage) for stage in spread["stage"]])
     labels = _labels() | {"mean": say("Mean, steps above the last grade"), "spread": say("Spread, steps")}
     formats = {"mean": "score2", "spread": "score2", "up": "count", "down": "count", "n": "count"}
     parts.append(Table(seen, say("From the figures to the decisions"), say("Those decided so far."), labels, formats))
@@ -392,7 +393,7 @@ def _second_look(scene: Scene, tables: Mapping[str, pd.DataFrame]) -> str:
     wide = company.pivot(index="grade", columns="stage", values="n")
     wide = wide[[stage for stage in STAGES if stage in wide]]
     wide = wide.reindex([*case.roll.grades, *[g for g in wide.index if g not in case.roll.grades]]).reset_index()
-    wide.columns = [say(str(name)) if name != "grade" else "grade" for name in wide.columns]
+    wide.columns = [told(str(name)) if name != "grade" else "grade" for name in wide.columns]
     parts.append(Table(wide, say("People per grade, company"), "", _labels()))
     heads = {
         "manager": say("Moves by manager of the person"),
@@ -404,6 +405,7 @@ def _second_look(scene: Scene, tables: Mapping[str, pd.DataFrame]) -> str:
     for by, title in heads.items():
         own = tables["moves"]
         own = own[own["by"].eq(by)].drop(columns="by").sort_values("who")
+        own = own.assign(who=own["who"].replace({name: told(name) for name in NOBODY}))
         parts.append(
             Table(own, title, say("Decided against proposed grade; in the order of names."), _labels(), formats)
         )
@@ -456,7 +458,7 @@ def _outcomes(scene: Scene, tables: Mapping[str, pd.DataFrame], money: pd.DataFr
     summed = whole[["name", "n_people", "n_in_need", "share", "n_needs"]]
     pooled = tables["organisation"]
     pooled = pooled[pooled["unit"].eq(COMPANY)][["level", "name", "n", "mean", "share_behind", "reason"]]
-    pooled = pooled.assign(level=pooled["level"].map(say), reason=pooled["reason"].map(told))
+    pooled = pooled.assign(level=pooled["level"].map(told), reason=pooled["reason"].map(told))
     pooled = pooled if pooled["reason"].any() else pooled.drop(columns="reason")
     formats = {
         "mean": "score",
