@@ -144,7 +144,7 @@ def resolve_drafts(
     last, before = state.last[employee], latest.resolved.hash if latest.resolved else ""
     panel = [name.strip() for name in ruling.panel]
     standing_votes = state.decisions[employee].data["votes"]
-    payload = {
+    payload: dict[str, Any] = {
         "outcome": ruling.outcome,
         "reason": ruling.reason.strip(),
         "panel": panel,
@@ -173,8 +173,8 @@ def resolve_drafts(
     }
     said = [_cell(each) | {"now": each.now} for each in ruling.corrections]
     token = token_of(
-        roll.cycle, APPEAL_RESOLVE, employee, latest.opened.hash, before, ruling.outcome, payload["reason"], panel, said,
-        ruling.grade,
+        roll.cycle, APPEAL_RESOLVE, employee, latest.opened.hash, before, ruling.outcome, payload["reason"], panel,
+        said, ruling.grade,
     )  # fmt: skip
     return [Draft(roll.cycle, APPEAL_RESOLVE, payload["authoriser"], payload, token, employee)]
 
@@ -197,9 +197,7 @@ def _latest(state: State, employee: str) -> Appeal | None:
     return own[-1] if own else None
 
 
-def admitted(
-    state: State, roll: Roll, employee: str, ruling: Ruling, barred: Iterable[tuple[str, str]]
-) -> Appeal:
+def admitted(state: State, roll: Roll, employee: str, ruling: Ruling, barred: Iterable[tuple[str, str]]) -> Appeal:
     """The open appeal that a ruling is on, after all that can be refused before anything is replayed."""
     latest = _latest(state, employee)
     if latest is None or not latest.open:
@@ -257,7 +255,9 @@ def _heard(roll: Roll, employee: str, ruling: Ruling, barred: Iterable[tuple[str
 
 def _may_become(roll: Roll, grade: str, decided: str, cap: str) -> None:
     if not grade:
-        _refuse("no-score", "With that correction there is no score, so no grade follows from it; name one (--grade G).")
+        _refuse(
+            "no-score", "With that correction there is no score, so no grade follows from it; name one (--grade G)."
+        )
     if grade not in roll.grades:
         _refuse("grade-unknown", f"{grade} is no grade of the scheme; it has {', '.join(roll.grades)}.")
     if cap and roll.grades.index(grade) < roll.grades.index(cap):
@@ -366,9 +366,7 @@ def _kpis(before: Assessment, after: Assessment, employee: str) -> list[dict[str
     """Own KPIs whose figures or points moved."""
     columns = ["target", "actual", "score_raw", "score_adjusted", "weight"]
     key = ["scorecard", "kpi"]
-    one, two = (
-        t.kpi_scores[t.kpi_scores["employee_id"].eq(employee)].set_index(key)[columns] for t in (before, after)
-    )
+    one, two = (t.kpi_scores[t.kpi_scores["employee_id"].eq(employee)].set_index(key)[columns] for t in (before, after))
     found = []
     for at in one.index.union(two.index, sort=False):
         sides = [[_number(t.at[at, name]) if at in t.index else None for name in columns] for t in (one, two)]

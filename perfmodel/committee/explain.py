@@ -30,7 +30,11 @@ def file_of(employee: str) -> str:
     """A file name of an id; one that cannot be a name gets a mark of its own, so that no two share a file."""
     plain = re.sub(r"[^A-Za-z0-9._-]|^\.", "_", employee)[:60]
     # Some systems hold A1 and a1 for one name, so only ids without small letters stand as they are.
-    return plain if plain == employee == employee.upper() else f"{plain}-{hashlib.sha256(employee.encode()).hexdigest()[:8]}"
+    return (
+        plain
+        if plain == employee == employee.upper()
+        else f"{plain}-{hashlib.sha256(employee.encode()).hexdigest()[:8]}"
+    )
 
 
 def sheet_path(employee: str) -> str:
@@ -139,52 +143,51 @@ class _Figures:
         self.assessment = assessment
         own = ["employee_id", "scorecard", "kpi", "threshold", "stretch"]
         named = cycle.results[own].rename(columns={"kpi": "item"})
-        self.items = assessment.items.merge(named, on=["employee_id", "scorecard", "item"], how="left")
-        self.cards = scorecards(cycle)
-        self.milestones = counted_milestones(cycle)
-        self.totals = assessment.proposals.set_index("employee_id")
-        self.se = scores.set_index("employee_id")["se"].astype(float)
-        self.flags = discussion
-        self.counted = counted(cycle.ratings, cycle.scheme.role_weights)
-        self.assumed = assessment.severity.adjusted_ratings
-        self.raters = assessment.severity.raters
+        rated = counted(cycle.ratings, cycle.scheme.role_weights).drop_duplicates(
+            ["employee_id", "scorecard", "rater_id"]
+        )
+        adjusted = assessment.severity.adjusted_ratings.drop_duplicates(["employee_id", "scorecard", "reason"])
+        self.tables = {
+            "items": _by_employee(assessment.items.merge(named, on=["employee_id", "scorecard", "item"], how="left")),
+            "cards": _by_employee(scorecards(cycle)),
+            "milestones": _by_employee(counted_milestones(cycle)),
+            "events": _by_employee(cycle.table("events")),
+        }
+        self.flags, self.totals = _by_employee(discussion), _by_employee(assessment.proposals)
+        self.se = scores.set_index("employee_id")["se"].astype(float).to_dict()
+        self.rated, self.adjusted = _by_employee(rated), _by_employee(adjusted)
+        self.raters = assessment.severity.raters[["severity", "lower", "upper", "verdict"]].to_dict("index")
 
     def of(self, employee: str) -> dict[str, Any]:
         """The fields of ``Facts`` that come from figures."""
-
-        def own(table: pd.DataFrame) -> pd.DataFrame:
-            return table[table["employee_id"].eq(employee)].reset_index(drop=True)
-
-        cards = own(self.cards)
-        score = {**self.totals.loc[employee].to_dict(), "se": self.se.get(employee, np.nan)}
-        flags = own(self.flags)
+        found = {name: table.get(employee, []) for name, table in self.tables.items()}
+        (score,) = self.totals[employee]
         return {
-            "items": own(self.items),
-            "cards": cards,
-            "score": score,
-            "standards": self._standards(employee, cards),
-            "milestones": own(self.milestones),
-            "events": own(self.assessment.cycle.table("events")),
-            "flags": tuple(zip(flags["flag"], flags["evidence"], strict=True)),
+            **found,
+            "score": {**score, "se": self.se.get(employee, np.nan)},
+            "standards": {card["scorecard"]: self._standard(employee, card) for card in found["cards"]},
+            "flags": tuple((flag["flag"], flag["evidence"]) for flag in self.flags.get(employee, [])),
         }
 
-    def _standards(self, employee: str, cards: pd.DataFrame) -> dict[str, Standard]:
-        """Whose standard each scorecard's ratings were adjusted for. Only the own manager is spoken of."""
-        rows = self.counted[self.counted["employee_id"].eq(employee)]
-        found = {}
-        for card, manager in zip(cards["scorecard"], cards["manager_id"], strict=True):
-            raters = sorted(set(rows.loc[rows["scorecard"].eq(card), "rater_id"]))
-            if len(raters) != 1:
-                found[card] = Standard("several")
-                continue
-            one = self.raters.loc[raters[0]]
-            whose = "manager" if raters[0] == manager else "rater"
-            reason = self.assumed.loc[
-                self.assumed["employee_id"].eq(employee) & self.assumed["scorecard"].eq(card), "reason"
-            ]
-            verdict = next((text for text in reason if text.startswith("assuming")), one["verdict"])
-            found[card] = Standard(whose, float(one["severity"]), float(one["lower"]), float(one["upper"]), verdict)
-        return found
+    def _standard(self, employee: str, card: Mapping[str, Any]) -> Standard:
+        """Whose standard a scorecard's ratings were adjusted for. Only the own manager is spoken of."""
+        name = card["scorecard"]
+        raters = [row["rater_id"] for row in self.rated.get(employee, []) if row["scorecard"] == name]
+        if len(raters) != 1:
+            return Standard("several")
+        one = self.raters[raters[0]]
+        reasons = [row["reason"] for row in self.adjusted.get(employee, []) if row["scorecard"] == name]
+        verdict = next((text for text in reasons if text.startswith("assuming")), one["verdict"])
+        whose = "manager" if raters[0] == card["manager_id"] else "rater"
+        return Standard(whose, one["severity"], one["lower"], one["upper"], verdict)
+
+
+def _by_employee(table: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
+    """Rows by employee, as records."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in table.to_dict("records"):
+        found.setdefault(row["employee_id"], []).append(row)
+    return found
 
 
 def _day(at: str) -> date:

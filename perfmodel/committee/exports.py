@@ -27,7 +27,18 @@ LAYOUTS = {
     PAYROLL: ["employee_id", "grade", "amount", "currency", "effective_date"],
     HRIS: ["employee_id", "grade", "decided_on", "reason_code", "effective_date"],
 }
-CONTROL = ["cycle", "layout", "export", "rows", "total", "currency", "sha256", "ledger_head", "status", "effective_date"]
+CONTROL = [
+    "cycle",
+    "layout",
+    "export",
+    "rows",
+    "total",
+    "currency",
+    "sha256",
+    "ledger_head",
+    "status",
+    "effective_date",
+]
 
 
 @dataclass(frozen=True)
@@ -132,7 +143,9 @@ def export_drafts(case: Case, state: State, layout: str, *, effective: date | No
 def frame_of(rows: list[list[Any]], layout: str, day: date) -> pd.DataFrame:
     """The rows of an entry as the file has them; amounts are money, not cents."""
     if layout == PAYROLL:
-        shown: list[list[Any]] = [[who, grade, cents / 100, currency, day.isoformat()] for who, grade, cents, currency in rows]
+        shown: list[list[Any]] = [
+            [who, grade, cents / 100, currency, day.isoformat()] for who, grade, cents, currency in rows
+        ]
     else:
         shown = [[*row, day.isoformat()] for row in rows]
     return pd.DataFrame(shown, columns=LAYOUTS[layout])
@@ -145,11 +158,12 @@ def of_entry(entry: Entry, status: str) -> Exported:
     content = csv_bytes(frame_of(data["rows"], data["layout"], day))
     if digest(content) != data["digest"]:
         raise DecisionError(
-            f"The file of entry {entry.seq} would not be the one that was sent: its digest is not the recorded one. Use "
-            "the perfmodel that wrote it. [digest]"
+            f"The file of entry {entry.seq} would not be the one that was sent: its digest is not the recorded one. "
+            "Use the perfmodel that wrote it. [digest]"
         )
     currency = next((row[3] for row in data["rows"]), "") if data["layout"] == PAYROLL else ""
-    values = [entry.cycle, data["layout"], data["number"], data["n"], data["total"] / 100, currency]
+    values = [entry.cycle, data["layout"], data["number"], data["n"]]
+    values += [data["total"] / 100 if data["layout"] == PAYROLL else "", currency]
     values += [data["digest"], entry.hash, status, data["effective"]]
     control = csv_bytes(pd.DataFrame([values], columns=CONTROL))
     return Exported(entry, content, control, data["n"], data["total"])
@@ -192,11 +206,22 @@ def control_of(path: str | Path) -> Path:
     return place.with_name(f"{place.stem}.control.csv")
 
 
+def must_have_folder(path: str | Path) -> None:
+    """Refuses a file in a folder that is not there, before anything is recorded.
+
+    Raises
+    ------
+    DecisionError
+        If the folder is not there.
+    """
+    if not Path(path).parent.is_dir():
+        raise DecisionError(f"The folder of {path} is not there. Make it, or name another file. [no-folder]")
+
+
 def write_export(made: Exported, path: str | Path) -> tuple[Path, Path]:
     """The file and its control totals, each whole or not at all; the totals last."""
     place, control = Path(path), control_of(path)
-    if not place.parent.is_dir():
-        raise DecisionError(f"The folder of {place} is not there. Make it, or name another file. [no-folder]")
+    must_have_folder(place)
     write_atomic(place, made.content)
     write_atomic(control, made.control)
     return place, control

@@ -222,7 +222,7 @@ def entry_rows(state: State) -> list[tuple[Entry, list[tuple[str, str, int]]]]:
 
 
 def _follows(entry: Entry) -> Iterable[tuple[str, str]]:
-    """Employees of a decision, a list or an appeal that changed one, each with the hash of the entry that it comes after."""
+    """Employees of a decision, list or appeal that changed one, each with the hash of the entry that it comes after."""
     if entry.kind in (DECISION, APPEAL_RESOLVE) and entry.data.get("supersedes"):
         return [(entry.subject, entry.data["supersedes"])]
     if entry.kind == CONSENT:

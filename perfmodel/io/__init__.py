@@ -1,7 +1,7 @@
 """Reading cycles and writing tables: the only place that opens files of data."""
 
 from .back import read_filled, read_table
-from .correct import Correction, correction_of, corrected
+from .correct import Correction, corrected, correction_of
 from .cycle import check, read_cycle, read_history
 from .findings import format_findings
 from .plan import write_plan

@@ -106,7 +106,7 @@ def _read(column: Column, text: str) -> Any:
         raise DataError(f"{column.name}: {problem}") from None
     if "number-percent" in notes:
         raise DataError(f"{column.name}: {text!r} has a percent sign; write the number in the unit of the KPI.")
-    if column.words and (value := headers.word_of(value)) not in column.words:
+    if column.words and (value := headers.word_of(str(value))) not in column.words:
         raise DataError(f"{column.name}: {text!r} is not one of {', '.join(column.words)}.")
     return value
 

@@ -83,9 +83,10 @@ def _drawn(kind, shape, label, before, after, cuts, low, high, level) -> Markup:
         parts.append(f'<path d="M{x:.1f} 40H{y:.1f}M{x:.1f} 36v8M{y:.1f} 36v8" stroke="{INK2}" stroke-width="2"/>')
         said = say("{level}, rating error: {low}–{high}", level=f"{100 * level:.0f} %", low=f"{low:.1f}",
                    high=f"{high:.1f}")  # fmt: skip
-        fits = y + 8 + LETTER * letters(said) < width
-        place, anchor = (y + 8, "start") if fits else (x - 8, "end")
-        if fits or x - 8 - LETTER * letters(said) > 0:
+        x, y = min(x, at(before), at(after)) - 8, max(y, at(before), at(after)) + 8
+        fits = y + LETTER * letters(said) < width
+        place, anchor = (y, "start") if fits else (x, "end")
+        if fits or x - LETTER * letters(said) > 0:
             parts.append(f'<text x="{place:.1f}" y="44" class="m" text-anchor="{anchor}">{escape(said)}</text>')
     same = f"{before:.2f}" == f"{after:.2f}"
     if not same:
