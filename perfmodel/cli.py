@@ -121,7 +121,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _committee_verbs(verb, cycle) -> None:
-    """freeze, decide, finalize, ledger, compare."""
+    """freeze, decide, finalize, ledger, explain, appeal, export, compare."""
 
     def recorded(p):
         p.add_argument(
@@ -173,6 +173,57 @@ def _committee_verbs(verb, cycle) -> None:
     p = recorded(tasks.add_parser("export", help="every entry as one JSON object a line"))
     p.add_argument("file", metavar="FILE", help="where to write; - for standard output")
     p.add_argument("--cycle", metavar="ID", help="of one quarter")
+
+    def told_in_both(p):
+        p.add_argument(
+            "--ledger", metavar="URL", default=os.environ.get("PERFMODEL_LEDGER") or LEDGER, help=LEDGER_HELP
+        )
+        p.add_argument("--lang", choices=["en", "zh"], default="en", help="language of the pages and of what is said")
+        return p
+
+    p = verb("explain", explain, "the sheet from which a person can compute the own result again")
+    p.add_argument("words", metavar="EMPLOYEE CYCLE", nargs="+", help="whose sheet, of which quarter; or --all CYCLE")
+    p.add_argument("--all", action="store_true", help="a sheet for everybody")
+    p.add_argument("--cycle", metavar="ID", help="which cycle of a database")
+    p.add_argument("--scheme", metavar="FILE", help="scheme.yaml where the source has none beside it")
+    told_in_both(p).add_argument(
+        "--out", type=_folder, metavar="DIR", help="where the runs are (default reports/<cycle>)"
+    )
+
+    p = verb("appeal", appeal, "open an appeal against a final result, or record what a panel says of it")
+    tasks = p.add_subparsers(title="tasks", metavar="TASK", required=True, dest="task")
+
+    def about(name, summary):
+        p = told_in_both(cycle(tasks.add_parser(name, help=summary, description=summary, allow_abbrev=False)))
+        p.add_argument("employee", metavar="EMPLOYEE", help="id of the person whose result it is")
+        p.add_argument("--out", type=_folder, metavar="DIR", help="where the runs are (default reports/<cycle>)")
+        return p
+
+    p = about("open", "record an appeal, within the working days that the scheme gives")
+    p.add_argument("--facts", metavar="TEXT", required=True, help="the facts that it rests on")
+    p.add_argument("--by", metavar="NAME", required=True, help="who files it")
+    p.add_argument("--on", type=_day, metavar="DATE", help="the day on which it came in (default today)")
+    p = about("resolve", "replay the frozen figures with a corrected fact, and record the panel's outcome")
+    p.add_argument("--outcome", choices=["upheld", "changed", "sent_back", "withdrawn"], required=True)
+    p.add_argument("--reason", metavar="TEXT", required=True, help="the reason in words")
+    p.add_argument("--panel", metavar="NAME", action="append", default=[], help="who heard it; twice or more")
+    p.add_argument(
+        "--correct", metavar="TABLE:KEY:COLUMN=VALUE", action="append", default=[],
+        help="a corrected fact, such as results:gross_margin:actual=31.5; repeatable",
+    )  # fmt: skip
+    p.add_argument(
+        "--grade", metavar="G", default="", help="with changed: this grade, else the one that the replay gives"
+    )
+
+    p = told_in_both(cycle(verb("export", export, "what payroll or the HR system is sent, of a final quarter")))
+    p.add_argument("--layout", choices=["payroll", "hris"], required=True)
+    p.add_argument("--out", metavar="FILE", required=True, help="the CSV file; its control totals go beside it")
+    p.add_argument("--runs", type=_folder, metavar="DIR", help="where the runs are (default reports/<cycle>)")
+    p.add_argument(
+        "--effective", type=_day, metavar="DATE", help="effective date (default: when the quarter was final)"
+    )
+    p.add_argument("--by", metavar="NAME", default="", help="who sends it")
+    p.add_argument("--again", action="store_true", help="write the last export again, as the ledger has it")
 
     p = verb("compare", compare, "two runs or two quarters: who moved, and which input did it")
     p.add_argument("before", metavar="RUN_A", help="a run's folder, a folder of runs (its newest), or a cycle")
@@ -412,6 +463,80 @@ def ledger(a) -> int:
     return OK
 
 
+def explain(a) -> int:
+    from . import committee
+    from .language import speaking
+
+    if len(a.words) != (1 if a.all else 2):
+        return usage("explain takes EMPLOYEE CYCLE, or --all CYCLE")
+    *who, source = a.words
+    with speaking(a.lang):
+        case = committee.open_case(source, a.out, a.cycle, a.scheme)
+        wanted = dict.fromkeys(who or case.roll.people, a.lang)
+        page = committee.write_pages(open_ledger(a.ledger), case, sheets=wanted)
+        for employee in wanted:
+            print(page.parent / committee.sheet_path(employee))
+    return OK
+
+
+def appeal(a) -> int:
+    from . import committee
+    from .committee.publish import today
+    from .language import say as said
+    from .language import say_n, speaking
+    from .report import words
+
+    with speaking(a.lang):
+        case, book = committee.open_case(a.source, a.out, a.cycle, a.scheme), open_ledger(a.ledger)
+        case = committee.of_final(case, committee.state_in(book, case))
+        if a.task == "open":
+            done = committee.open_appeal(book, case, a.employee, facts=a.facts, by=a.by, on=a.on or today())
+            filed = done.entries[-1]
+            print(said("The appeal of {employee} is open (entry {n}).", employee=a.employee, n=filed.seq))
+        else:
+            ruling = {
+                "outcome": a.outcome,
+                "reason": a.reason,
+                "panel": a.panel,
+                "correct": a.correct,
+                "grade": a.grade,
+            }
+            done = committee.resolve_appeal(book, case, a.employee, **ruling)
+            print(*committee.change_sentences(done.entries[-1].data), sep="\n")
+        page = committee.write_pages(book, case)
+        print(committee.status_sentence(committee.scene_of(book, case)))
+        left = done.state.open_appeals
+        print(say_n("{n} appeal is open: {ids}.", "{n} appeals are open: {ids}.", len(left), ids=words.listing(left))
+              if left else said("No appeal is open."))  # fmt: skip
+        print(done.entries[-1].hash)
+        print(page.parent / "restricted" / "appeals.html")
+    return OK
+
+
+def export(a) -> int:
+    from . import committee
+    from .language import say_n, speaking
+
+    with speaking(a.lang):
+        committee.must_have_folder(a.out)
+        case, book = committee.open_case(a.source, a.runs, a.cycle, a.scheme), open_ledger(a.ledger)
+        case = committee.of_final(case, committee.state_in(book, case))
+        status = committee.scene_of(book, case).status
+        made, _ = committee.export(
+            book, case, a.layout, status=status, effective=a.effective, by=a.by, again_=a.again
+        )  # fmt: skip
+        place, control = committee.write_export(made, a.out)
+        text = say_n("{n} row for {layout}, {total} in all.", "{n} rows for {layout}, {total} in all.", made.rows,
+                     layout=a.layout, total=f"{made.cents / 100:.2f}")  # fmt: skip
+        if a.layout == "hris":
+            text = say_n("{n} row for {layout}.", "{n} rows for {layout}.", made.rows, layout=a.layout)
+        print(text)
+        print(control)
+        print(place)
+        committee.write_pages(book, case)
+    return OK
+
+
 def compare(a) -> int:
     from . import committee
     from .io import write_csv
@@ -543,6 +668,15 @@ def _count(text: str) -> int:
 
 def _seed(text: str) -> int:
     return _whole(text, 0)
+
+
+def _day(text: str):
+    from datetime import date
+
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day; write it as 2026-10-20") from None
 
 
 def _folder(text: str) -> str:

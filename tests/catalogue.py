@@ -69,7 +69,7 @@ holds; unclear; same; apart; free; better; worse; met; unmet; people; raters; un
 reference; promotion slate; improvement plan
 in force; chosen; centre; baseline; least; median; most; discriminating; reliable; used; within
 between; difference; nested; linked; shocks; Krippendorff's alpha
-plan; category; domain; questioned; flagged; proposer; authoriser; propose; authorise
+plan; category; domain; upheld; changed; sent back; withdrawn; empty; questioned; flagged; proposer; authoriser; propose; authorise
 decision; decisions; vote; votes; list; lists
 """
 FRAMES = (
@@ -89,6 +89,7 @@ FRAMES = (
     "- {0} [{1}]",
     "{0} cannot be made final yet; nothing was recorded.",
     "{0} cannot be relied on, so nothing was recorded.",
+    "The corrected figures would be refused as input, so nothing was replayed.",
     "own results {0}",
     "own ratings {0}",
     "own results and ratings of one KPI {0}",

@@ -20,12 +20,14 @@ values in words, for readers who hear the page.
 - ``recovery(truth, estimate, *, low=None, high=None, xlabel, ylabel)``; ``strip(table, *, label, low, value, high,
   xlabel, reference=None)``; ``histogram(values, *, xlabel, mark=None)``
 - marks, as small inline SVG text: ``p_columns(chances, grade)``, ``w_bar(share, grade)``,
-  ``grade_bars(counts, low, high, ...)``, ``category_strip(unit, company)``
+  ``grade_bars(counts, low, high, ...)``, ``category_strip(unit, company)``,
+  ``score_line(before, after, cuts, *, low=None, high=None, level=0.90)``
 """
 
 from .fairness import ratios
 from .general import histogram, recovery, strip
 from .grades import agreement_zone, grade_change, kpi_against_rating, score_distribution, slopes, unit_multiples
+from .line import score_line
 from .marks import category_strip, grade_bars, p_columns, w_bar
 from .method import curve, wright_map
 from .outcomes import money
@@ -56,6 +58,7 @@ __all__ = [
     "ratios",
     "recovery",
     "score_distribution",
+    "score_line",
     "severity",
     "shrinkage",
     "slopes",
