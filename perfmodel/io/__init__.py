@@ -1,7 +1,7 @@
 """Reading cycles and writing tables: the only place that opens files of data."""
 
 from .back import read_filled, read_table
-from .cycle import check, read_cycle, read_history
+from .cycle import check, read_beside, read_cycle, read_history, read_year
 from .findings import format_findings
 from .plan import write_plan
 from .shared import share, shared
@@ -12,10 +12,12 @@ __all__ = [
     "csv_bytes",
     "digest",
     "format_findings",
+    "read_beside",
     "read_cycle",
     "read_filled",
     "read_history",
     "read_table",
+    "read_year",
     "share",
     "shared",
     "write_atomic",
