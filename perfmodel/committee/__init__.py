@@ -7,9 +7,12 @@
   undo, vote, vote_file, finalize, reopen``. A command given again gives its standing entries.
 - Rules behind them (``rules``): functions of (state, roll, request) that return drafts or raise DecisionError.
 - ``write_pages(ledger, case)`` -> page to open; ``sentences(case, state)``: pool and distribution in words.
+- ``write_year(folder, year, out, entries, head)`` -> page: the year from decided grades, else from proposals.
+- ``follow(entries, case)`` -> Followed, ``turned_out(rows)``: how the decisions of earlier quarters turned out.
 - ``compare(before, after)``: who moved between two runs or cycles, and which input did it.
 """
 
+from .annual import Source, write_year, year_of
 from .basis import Basis, bases, changes, digest_of
 from .case import Case, Person, Roll, open_case
 from .compare import Comparison, compare
@@ -34,6 +37,7 @@ from .record import (
 )
 from .rules import CODES, Choice, Vote
 from .state import Appeal, Standing, State, state_of, status_of, tally, void, window_of
+from .turned_out import Followed, follow, turned_out
 
 __all__ = [
     "CODES",
@@ -43,9 +47,11 @@ __all__ = [
     "Choice",
     "Comparison",
     "Done",
+    "Followed",
     "Person",
     "Roll",
     "Scene",
+    "Source",
     "Standing",
     "State",
     "Vote",
@@ -62,6 +68,7 @@ __all__ = [
     "decisions_table",
     "digest_of",
     "finalize",
+    "follow",
     "freeze",
     "moves_table",
     "open_case",
@@ -74,10 +81,13 @@ __all__ = [
     "status_of",
     "status_sentence",
     "tally",
+    "turned_out",
     "undo",
     "void",
     "vote",
     "vote_file",
     "window_of",
     "write_pages",
+    "write_year",
+    "year_of",
 ]

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from .. import plots
-from ..annual import METHODS
+from ..annual import ALL_PROPOSALS, METHODS
 from ..grades import grade_of
 from ..language import say, say_n, told
 from . import words
@@ -176,8 +176,16 @@ def year_conditions_table(year) -> pd.DataFrame:
     """Whose grade of the year is another than the score alone gives, and why."""
     scored = year.results[year.results["status"].eq("scored")]
     alone = grade_of(scored["score"], year.scheme.cuts)
-    rows = scored.assign(by_score=alone)[scored["grade"].ne(pd.Series(alone, scored.index))]
+    rows = _reasons(scored.assign(by_score=alone))[scored["grade"].ne(pd.Series(alone, scored.index))]
     return rows[["employee_id", "unit", "score", "by_score", "grade", "n_good", "reason"]]
+
+
+def _reasons(results: pd.DataFrame) -> pd.DataFrame:
+    """Results without the note that the head of the page makes for everybody: that nothing is decided."""
+    if results["n_decided"].any():
+        return results
+    notes = results["reason"].str.split("; ")
+    return results.assign(reason=notes.map(lambda said: "; ".join(note for note in said if note != ALL_PROPOSALS)))
 
 
 def year_service_table(year) -> pd.DataFrame:
@@ -219,7 +227,7 @@ def year_left_out_table(year) -> pd.DataFrame:
 def year_missing_table(year) -> pd.DataFrame:
     """Who has no grade of the year, and why."""
     rows = year.results[year.results["status"].ne("scored")]
-    return rows[["employee_id", "unit", "status", "missing", "reason"]].assign(
+    return rows[["employee_id", "unit", "status", "missing"]].assign(
         status=rows["status"].map(told), missing=rows["missing"].map(told)
     )
 
@@ -227,7 +235,8 @@ def year_missing_table(year) -> pd.DataFrame:
 def annual_page(year, sources: Sequence[str] = (), foot: str = "") -> Page:
     """The year as one page; ``sources``: a sentence on each quarter, ``foot``: what the page was made from."""
     labels = year_labels()
-    own = year.results[["employee_id", "unit", *(f"grade_{name}" for name in METHODS), "score", "grade", "reason"]]
+    names = ["employee_id", "unit", *(f"grade_{name}" for name in METHODS), "score", "grade", "reason"]
+    own = _reasons(year.results)[names]
     parts: list[Any] = [
         Sentences([*year_sentences(year), *sources]),
         Table(year_quarters_table(year), say("The quarters"), "", labels, FORMATS),
