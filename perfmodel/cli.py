@@ -441,7 +441,8 @@ def compare(a) -> int:
 def annual(a) -> int:
     from . import committee, ledger
 
-    entries, head = (), ""
+    entries: tuple = ()
+    head = ""
     if a.ledger != LEDGER or os.path.isfile(LEDGER):  # without one of one's own nothing was decided here
         book = ledger.open_ledger(a.ledger, create=False)
         entries, head = book.entries(), book.head()

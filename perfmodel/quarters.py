@@ -39,9 +39,7 @@ def quarters_beside(cycle: str | os.PathLike, *, seed: int = 1) -> tuple[Assessm
     return (*(Assessment(one, seed) for one in read_beside(cycle)), newest)
 
 
-def quarters_of_year(
-    cycle: str | os.PathLike, year: int | None = None, *, seed: int = 1
-) -> tuple[Assessment, ...]:
+def quarters_of_year(cycle: str | os.PathLike, year: int | None = None, *, seed: int = 1) -> tuple[Assessment, ...]:
     """The quarters that began in ``year``, oldest first: the one in ``cycle`` and earlier ones beside it.
 
     Without ``year``, that of the quarter in ``cycle``.

@@ -166,7 +166,10 @@ def test_a_years_quarters_are_found_beside_any_quarter_of_it_or_after_it(six):
 def test_the_health_of_one_quarter_refuses_row_by_row_and_says_why(six):
     alone = health(quarters_beside(six[0]))
     assert alone.stability.reason.eq("0 values of 0 people: too few to tell").all()
-    assert set(alone.prediction.reason) == {"0 values of 0 raters: too few to tell", "0 values of 0 units: too few to tell"}
+    assert set(alone.prediction.reason) == {
+        "0 values of 0 raters: too few to tell",
+        "0 values of 0 units: too few to tell",
+    }
     refused = report.health_refused_table(alone)
     assert {"reliability", "raw against adjusted", "caps"} <= set(refused.question)
     assert refused.n.sum() == sum(

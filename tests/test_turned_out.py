@@ -145,7 +145,9 @@ def test_a_run_id_knows_nothing_of_it(two, tmp_path):
 def test_a_state_without_decisions_gives_no_rows():
     from perfmodel.committee.turned_out import followed_rows
 
-    empty = {"scores": pd.DataFrame({"employee_id": [], "unit": [], "profile": []}),
-             "kpi_scores": pd.DataFrame({"employee_id": [], "scorecard": [], "kind": [], "score_raw": [], "weight": []})}
+    empty = {
+        "scores": pd.DataFrame({"employee_id": [], "unit": [], "profile": []}),
+        "kpi_scores": pd.DataFrame({"employee_id": [], "scorecard": [], "kind": [], "score_raw": [], "weight": []}),
+    }
     rows = followed_rows(State(), empty, ("A", "B"), "1", "2")  # fmt: skip
     assert rows.empty and turned_out(rows).reason.str.contains("0 people").all()

@@ -56,7 +56,9 @@ class Source:
         return say("{quarter}: from proposals, not decided.", quarter=self.quarter)
 
 
-def year_of(cycles: Sequence[Cycle], entries: Iterable[Entry] = (), day: date | None = None) -> tuple[Year, list[Source]]:
+def year_of(
+    cycles: Sequence[Cycle], entries: Iterable[Entry] = (), day: date | None = None
+) -> tuple[Year, list[Source]]:
     """The year of ``cycles``: of each that is final in ``entries`` the decided grades, of the others the proposals.
 
     Raises
@@ -106,7 +108,12 @@ def _must_be_what_was_decided_on(one: Assessment, state: State) -> None:
 
 
 def write_year(
-    folder: str | Path, year: int, out: str | Path, entries: Iterable[Entry] = (), head: str = "", day: date | None = None
+    folder: str | Path,
+    year: int,
+    out: str | Path,
+    entries: Iterable[Entry] = (),
+    head: str = "",
+    day: date | None = None,
 ) -> tuple[Year, Path]:
     """The year of the quarters below ``folder`` as ``out/<year>``: a page and tables; the year and the page to open.
 

@@ -195,8 +195,8 @@ def turned_out_parts(followed: Followed) -> list[Any]:
         move=table["move"].map(told), verdict=table["verdict"].map(told), reason=table["reason"].map(told)
     )
     caption = say(
-        "Points of measured KPIs in the next quarter, less those of people left as proposed: in the same unit and post, "
-        "at the same proposed score; {level} % interval.",
+        "Points of measured KPIs in the next quarter, less those of people left as proposed: in the same unit and "
+        "post, at the same proposed score; {level} % interval.",
         level=f"{100 * followed.level:g}",
     )
     labels = {
