@@ -121,7 +121,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _committee_verbs(verb, cycle) -> None:
-    """freeze, decide, finalize, ledger, explain, appeal, export, compare."""
+    """freeze, decide, finalize, ledger, explain, appeal, export, compare, annual."""
 
     def recorded(p):
         p.add_argument(
@@ -231,6 +231,13 @@ def _committee_verbs(verb, cycle) -> None:
     p.add_argument("--csv", metavar="FILE", help="write everybody with all parts to FILE")
     p.add_argument("--seed", type=_seed, default=1, metavar="N", help="where two cycles are computed (default 1)")
     p.add_argument("--lang", choices=["en", "zh"], default="en", help="language of what is said")
+
+    p = verb("annual", annual, "quarters to a year: by three methods, from decided grades where a quarter is final")
+    p.add_argument("year", type=_count, metavar="YEAR", help="the year in which its quarters began, as 2025")
+    p.add_argument("--data", type=_folder, default="data", metavar="DIR", help="where the quarters lie (default data)")
+    p.add_argument("--out", type=_folder, default="reports/annual", metavar="DIR", help="written to DIR/YEAR")
+    p.add_argument("--ledger", metavar="URL", default=os.environ.get("PERFMODEL_LEDGER") or LEDGER, help=LEDGER_HELP)
+    p.add_argument("--lang", choices=["en", "zh"], default="en", help="language of the page and of what is said")
 
 
 def check(a) -> int:
@@ -551,6 +558,22 @@ def compare(a) -> int:
         if a.csv:
             write_csv(found.table, a.csv)
             print(a.csv)
+    return OK
+
+
+def annual(a) -> int:
+    from . import committee, ledger
+
+    entries: tuple = ()
+    head = ""
+    if a.ledger != LEDGER or os.path.isfile(LEDGER):  # without one of one's own nothing was decided here
+        book = ledger.open_ledger(a.ledger, create=False)
+        entries, head = book.entries(), book.head()
+    year, page = committee.write_year(a.data, a.year, a.out, entries, head)
+    from .report import year_sentences
+
+    print(*year_sentences(year), sep="\n")
+    print(page)
     return OK
 
 

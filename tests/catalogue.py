@@ -54,6 +54,8 @@ LABELS = (
     ("perfmodel.report.feedback", "QUESTIONS"),
     ("perfmodel.plots.grades", "SCORES"),
     ("perfmodel.plots.general", "RECOVERY"),
+    ("perfmodel.plots.health", "CLUSTERS"),
+    ("perfmodel.report.year", "METHOD_NAMES"),
 )
 # Words and frames of methods that no rule below recognises as prose: verdicts, states, and how pieces are joined.
 WORDS = """
@@ -69,8 +71,9 @@ holds; unclear; same; apart; free; better; worse; met; unmet; people; raters; un
 reference; promotion slate; improvement plan
 in force; chosen; centre; baseline; least; median; most; discriminating; reliable; used; within
 between; difference; nested; linked; shocks; Krippendorff's alpha
-plan; category; domain; upheld; changed; sent back; withdrawn; empty; questioned; flagged; proposer; authoriser; propose; authorise
-decision; decisions; vote; votes; list; lists
+plan; category; domain; upheld; changed; sent back; withdrawn; empty
+questioned; flagged; proposer; authoriser; propose; authorise
+decision; decisions; vote; votes; list; lists; higher; lower
 """
 FRAMES = (
     "{0} ({1})",

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
 
@@ -28,6 +29,7 @@ from .following import (
 )
 from .record import as_it_stands, decided_distribution, decided_pool
 from .state import CHANGED, CONSENT, DECISION, UNDO, State, state_of, status_of, void, window_of
+from .turned_out import Followed, follow, turned_out, turned_out_parts
 
 RUBBER_STAMP = 0.95  # share of proposals accepted from which a reader is warned
 LEAST_TOLD = 10  # decisions under which a rate says nothing
@@ -47,6 +49,11 @@ class Scene:
     @property
     def days(self) -> int:
         return self.case.cycle.scheme.outcomes.appeal.working_days
+
+    @cached_property
+    def followed(self) -> Followed:
+        """Decisions of earlier quarters, each with how the person's next quarter turned out."""
+        return follow(self.entries, self.case)
 
     @property
     def status(self) -> str:
@@ -75,6 +82,7 @@ def files_of(scene: Scene) -> dict[str, bytes]:
         "moves": moves_table(case, state),
         "distribution": decided_distribution(case, state.grades),
         "pool": decided_pool(case, state.grades),
+        "turned_out": turned_out(scene.followed.rows, level=scene.followed.level),
     }
     outcomes = outcome_tables(case, state, scene.entries) if state.final else {}
     pages = {
@@ -197,7 +205,7 @@ def _index(scene: Scene) -> str:
             listed=listed,
         )
         parts.append(Callout(text, say("Decide again.")))
-    parts += [Section(say("Pages"), [Links(links)])]
+    parts += [Section(say("Pages"), [Links(links)]), *turned_out_parts(scene.followed)]
     return page_of(scene, say("Committee, {cycle}", cycle=case.cycle.id), parts)
 
 
@@ -299,7 +307,11 @@ def _minutes(scene: Scene) -> str:
     return page_of(
         scene,
         say("Minutes, {cycle}", cycle=case.cycle.id),
-        [lead, Table(table, say("What was recorded, in order"), "", _labels(), {"entry": "count"})],
+        [
+            lead,
+            Table(table, say("What was recorded, in order"), "", _labels(), {"entry": "count"}),
+            *turned_out_parts(scene.followed),
+        ],
     )
 
 
