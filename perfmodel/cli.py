@@ -121,17 +121,17 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _committee_verbs(verb, cycle) -> None:
-    """freeze, decide, finalize, ledger, compare."""
+    """freeze, decide, session, finalize, ledger, compare."""
 
-    def recorded(p):
+    def recorded(p, languages=("en",)):
         p.add_argument(
             "--ledger", metavar="URL", default=os.environ.get("PERFMODEL_LEDGER") or LEDGER, help=LEDGER_HELP
         )
-        p.add_argument("--lang", choices=["en"], default="en", help="language of what is said")
+        p.add_argument("--lang", choices=languages, default="en", help="language of what is said")
         return p
 
-    def before_committee(name, function, summary):
-        p = recorded(cycle(verb(name, function, summary)))
+    def before_committee(name, function, summary, languages=("en",)):
+        p = recorded(cycle(verb(name, function, summary)), languages)
         p.add_argument("--out", type=_folder, metavar="DIR", help="where the runs are (default reports/<cycle>)")
         return p
 
@@ -163,6 +163,12 @@ def _committee_verbs(verb, cycle) -> None:
     p.add_argument("--reopen", action="store_true", help="take a final quarter back, by a new entry")
     p.add_argument("--reason", metavar="TEXT", default="", help="why it is reopened")
     p.add_argument("--by", metavar="NAME", default="", help="who reopens it")
+
+    summary = "hold the calibration meeting as a page; the last line is its address"
+    p = before_committee("session", session, summary, languages=("en", "zh"))
+    p.add_argument("--port", type=_port, metavar="N", help="where it listens (default 8765, or any if that is taken)")
+    p.add_argument("--host", metavar="H", default="127.0.0.1", help="default 127.0.0.1: this machine alone")
+    p.add_argument("--session", metavar="NAME", default="", help="the meeting, as entries name it (default: the day)")
 
     p = verb("ledger", ledger, "the ledger itself: verify it, show it, export it")
     tasks = p.add_subparsers(title="tasks", metavar="TASK", required=True, dest="task")
@@ -345,6 +351,36 @@ def decide(a) -> int:
         print(*committee.sentences(case, done.state), sep="\n")
         print(committee.write_pages(book, case))
     return OK
+
+
+def session(a) -> int:
+    from .committee import write_pages
+    from .errors import PerfmodelError
+    from .session.meeting import LOOPBACK, serve
+    from .session.room import Room, facts_of
+
+    book = open_ledger(a.ledger)
+    room = Room(book, facts_of(a.source, book, a.out, a.cycle, a.scheme, a.session))
+    if a.host not in LOOPBACK:
+        tell(
+            f"{a.host} can be reached from other machines. Whoever has the address below can read everything and decide, "
+            "and what is sent is not encrypted. Use a network that is yours alone."
+        )
+
+    def ready(address: str) -> None:
+        tell("whoever has this address can decide: keep it in the room. Stop with Ctrl-C; every entry is kept")
+        print(address, flush=True)
+
+    code = OK
+    try:
+        serve(room, host=a.host, port=a.port, ready=ready)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    try:
+        tell(f"the meeting has ended; its pages: {write_pages(book, room.facts.case)}")
+    except PerfmodelError as refused:
+        tell(f"the meeting has ended; its pages could not be written: {refused}")
+    return code
 
 
 def finalize(a) -> int:
@@ -545,6 +581,13 @@ def _count(text: str) -> int:
 
 def _seed(text: str) -> int:
     return _whole(text, 0)
+
+
+def _port(text: str) -> int:
+    number = _whole(text, 0)
+    if number > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; ports end at 65535")
+    return number
 
 
 def _folder(text: str) -> str:
