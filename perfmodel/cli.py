@@ -363,8 +363,8 @@ def session(a) -> int:
     room = Room(book, facts_of(a.source, book, a.out, a.cycle, a.scheme, a.session))
     if a.host not in LOOPBACK:
         tell(
-            f"{a.host} can be reached from other machines. Whoever has the address below can read everything and decide, "
-            "and what is sent is not encrypted. Use a network that is yours alone."
+            f"{a.host} can be reached from other machines. Whoever has the address below can read everything and "
+            "decide, and what is sent is not encrypted. Use a network that is yours alone."
         )
 
     def ready(address: str) -> None:

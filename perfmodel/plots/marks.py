@@ -164,7 +164,9 @@ def grade_moves(
             parts.append(f'<path d="M0 {y - 18}H380" stroke="{RULE}"/>')
         if grade in guideline:
             low, high = (x(people * share) for share in guideline[grade])
-            parts.append(f'<path d="M{low:.1f} {y + 6}v6H{high:.1f}v-6" fill="none" stroke="{INK}" stroke-width="1.2"/>')
+            parts.append(
+                f'<path d="M{low:.1f} {y + 6}v6H{high:.1f}v-6" fill="none" stroke="{INK}" stroke-width="1.2"/>'
+            )
         if before != after:
             parts.append(f'<path d="M{x(before):.1f} {y}H{x(after):.1f}" stroke="{BLUE}" stroke-width="2"/>')
         parts.append(

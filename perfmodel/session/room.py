@@ -117,7 +117,7 @@ class Money:
     changes: Mapping[tuple[str, str], int]
 
     def of(self, grades: Mapping[str, str]) -> int:
-        """Cost if those in ``grades`` have these, and everybody else the proposal. Claims add up, so no sum is redone."""
+        """Cost if those in ``grades`` have these, and everybody else the proposal: claims add up one by one."""
         return self.cost + sum(self.changes.get(pair, 0) for pair in grades.items())
 
 
@@ -273,9 +273,13 @@ class Room:
         return newest if newest != self.facts.case.run else ""
 
     def decide(self, typed: Mapping[str, str]) -> Moment:
-        names = ("grade", "code", "reason", "evidence", "proposer", "authoriser", "replaces")
-        values = {name: typed.get(name, "") for name in names} | {"session": self.facts.session}
-        choice = Choice(typed.get("employee", ""), **values)
+        def said(name: str) -> str:
+            return typed.get(name, "")
+
+        choice = Choice(
+            said("employee"), said("grade"), said("code"), said("reason"), said("evidence"), said("proposer"),
+            said("authoriser"), self.facts.session, said("replaces"),
+        )  # fmt: skip
         return self._record(lambda state: rules.decision_drafts(state, self.facts.case.roll, [choice]))
 
     def consent(self, typed: Mapping[str, str]) -> Moment:

@@ -11,15 +11,15 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
-import pandas as pd
+import numpy as np
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
-from ..committee import CODES, Standing, decisions_table, moves_table
+from ..committee import Standing, decisions_table, moves_table
 from ..committee.case import plain
 from ..committee.following import acceptance, spread_table
 from ..committee.pages import LEAST_TOLD, RUBBER_STAMP
-from ..committee.state import CONSENT, DECISION, UNDO, VOTE
+from ..committee.state import VOTE
 from ..language import say, say_n, spoken, told
 from ..ledger import Entry
 from ..plots import p_columns, w_bar
@@ -30,7 +30,7 @@ from .room import Moment, seen_of
 
 AGENDA, CASE, CONSENT_LIST, LOOK = "agenda", "case", "consent", "look"
 EVERYWHERE = ("top", "notice", "figures", "recent")
-PARTS = {AGENDA: ("agenda",), CASE: ("case", "clash", "form"), CONSENT_LIST: ("list", "form"), LOOK: ("look",)}
+PARTS = {AGENDA: ("agenda",), CASE: ("case", "clash", "form"), CONSENT_LIST: ("form", "list"), LOOK: ("look",)}
 LAST, FOUND, TOLD_AT_ONCE = 8, 12, 3
 
 
@@ -266,8 +266,7 @@ def _case(moment: Moment, place: Place, csrf: str, typed: Typed) -> dict[str, Ma
     shared = {"m": moment, "who": who, "person": person, "standing": standing, "next": moment.following(who)}
     chances = {grade: float(scores[f"p_{grade}"]) for grade in roll.grades}
     known = any(p == p for p in chances.values())
-    weights = facts.weights.get(who)
-    total = facts.totals.get(who, {})
+    weights = facts.weights.get(who, {"w_stay": np.nan})
     evidence = _render(
         "case",
         **shared,
@@ -276,11 +275,11 @@ def _case(moment: Moment, place: Place, csrf: str, typed: Typed) -> dict[str, Ma
         of=len(moment.agenda),
         group=say(group) if group else "",
         scores=scores,
-        total=total,
+        total=facts.totals[who],
         p=p_columns(chances, person.proposed) if known and person.proposed else "",
         letters=p_letters(roll.grades),
         weights=weights,
-        w=w_bar(float(weights["w_stay"]), person.proposed) if weights and weights["w_stay"] == weights["w_stay"] else "",
+        w=w_bar(float(weights["w_stay"]), person.proposed),
         past=_past(moment, who),
         flags=[(words.flag(flag), told(text)) for flag, text in facts.flags.get(who, [])],
         votes=moment.votes(who) if person.proposed else {},
@@ -355,8 +354,10 @@ def _consent(moment: Moment, place: Place, csrf: str, typed: Typed) -> dict[str,
     roll = moment.facts.case.roll
     people = [roll.people[who] for who in moment.consent_list]
     counts = [(grade, n) for grade in roll.grades if (n := sum(p.proposed == grade for p in people))]
+    shown = say(", ").join(f"{grade} {n}" for grade, n in counts)
     form = _render(
         "consent",
+        counts=shown,
         m=moment,
         n=len(people),
         left=len(moment.open_cases),
@@ -367,8 +368,7 @@ def _consent(moment: Moment, place: Place, csrf: str, typed: Typed) -> dict[str,
         needs_code=any(person.raw != person.proposed for person in people),
         codes=words.reason_codes(),
     )
-    shown = say(", ").join(f"{grade} {n}" for grade, n in counts)
-    return {"list": _render("list", people=people, counts=shown), "form": form}
+    return {"form": form, "list": _render("list", people=people)}
 
 
 def _look(moment: Moment, place: Place, csrf: str, typed: Typed) -> dict[str, Markup]:
@@ -379,7 +379,13 @@ def _look(moment: Moment, place: Place, csrf: str, typed: Typed) -> dict[str, Ma
     tables = []
     if n:
         moves = moves_table(case, state)
-        labels = {"who": say("Who"), "n": say("People"), "up": say("Up"), "down": say("Down"), "same": say("As proposed")}
+        labels = {
+            "who": say("Who"),
+            "n": say("People"),
+            "up": say("Up"),
+            "down": say("Down"),
+            "same": say("As proposed"),
+        }
         heads = {
             "manager": say("Moves by manager of the person"),
             "proposer": say("Moves by who proposed"),
@@ -470,10 +476,8 @@ def _refusal(typed: Typed, moment: Moment | None = None, who: str = "") -> Refus
         place = f"undo_{place}"
     if typed.code == "own-result":
         place = {"question": "voter", "undo": "undo_authoriser"}.get(typed.form, "authoriser")
-        if typed.form == "decide" and moment and who in moment.facts.case.roll.known_as(typed.fields.get("proposer", "")):
+        if typed.form == "decide" and moment and who in moment.facts.case.roll.known_as(typed.get("proposer")):
             place = "proposer"
-    if place.startswith("too-long"):
-        place = ""
     return Refusal(typed.form, place, _words(typed, moment, who))
 
 
@@ -522,9 +526,4 @@ def _superseded(standing: Standing) -> str:
     )
 
 
-def frame_of(moment: Moment) -> pd.DataFrame:
-    """Decisions so far as a table, for whoever compares pages with the ledger."""
-    return decisions_table(moment.facts.case, moment.state)
-
-
-__all__ = ["CODES", "CONSENT", "DECISION", "UNDO", "Place", "Typed", "clash", "matches", "news", "page", "parts"]
+__all__ = ["Place", "Typed", "clash", "matches", "news", "page", "parts", "script", "stylesheet"]
