@@ -121,7 +121,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _committee_verbs(verb, cycle) -> None:
-    """freeze, decide, finalize, ledger, explain, appeal, export, compare, annual."""
+    """freeze, decide, session, finalize, ledger, explain, appeal, export, compare, annual."""
 
     def recorded(p):
         p.add_argument(
@@ -163,6 +163,12 @@ def _committee_verbs(verb, cycle) -> None:
     p.add_argument("--reopen", action="store_true", help="take a final quarter back, by a new entry")
     p.add_argument("--reason", metavar="TEXT", default="", help="why it is reopened")
     p.add_argument("--by", metavar="NAME", default="", help="who reopens it")
+
+    summary = "hold the calibration meeting as a page; the last line is its address"
+    p = before_committee("session", session, summary)
+    p.add_argument("--port", type=_port, metavar="N", help="where it listens (default 8765, or any if that is taken)")
+    p.add_argument("--host", metavar="H", default="127.0.0.1", help="default 127.0.0.1: this machine alone")
+    p.add_argument("--session", metavar="NAME", default="", help="the meeting, as entries name it (default: the day)")
 
     p = verb("ledger", ledger, "the ledger itself: verify it, show it, export it")
     tasks = p.add_subparsers(title="tasks", metavar="TASK", required=True, dest="task")
@@ -342,15 +348,14 @@ def bench(a) -> int:
 def freeze(a) -> int:
     from . import committee
     from .io import read_cycle
-    from .language import say as said
-    from .language import speaking
+    from .language import say, speaking
 
     with speaking(a.lang):
         cycle = read_cycle(a.source, cycle=a.cycle, scheme=a.scheme)
         done = committee.freeze(open_ledger(a.ledger), cycle, a.stage, by=a.by, reason=a.reason)
         entry = done.entries[-1]
         numbers = {"stage": told(a.stage), "cycle": cycle.id, "n": entry.data["version"], "seq": entry.seq}
-        print(said("{cycle}: {stage} frozen as version {n} (entry {seq}).", **numbers))
+        print(say("{cycle}: {stage} frozen as version {n} (entry {seq}).", **numbers))
         if a.stage == "plan" and len(cycle.ratings):
             tell("ratings lie in the cycle already, so this plan was not frozen before ratings were seen")
         print(entry.hash)
@@ -359,8 +364,7 @@ def freeze(a) -> int:
 
 def decide(a) -> int:
     from . import committee
-    from .language import say as said
-    from .language import say_n, speaking
+    from .language import say, say_n, speaking
 
     given = {name: getattr(a, name) for name in ("code", "reason", "proposer", "authoriser", "session")}
     asked = [bool(a.file), bool(a.votes), a.consent, a.undo, a.pages, a.accept or bool(a.grade)]
@@ -400,16 +404,45 @@ def decide(a) -> int:
         left = done.left or {}
         if left:
             listed = ", ".join(f"{who} ({told(why)})" for who, why in sorted(left.items()))
-            print(said("Not on the list, to be decided one by one: {listed}.", listed=listed))
+            print(say("Not on the list, to be decided one by one: {listed}.", listed=listed))
         print(*committee.sentences(case, done.state), sep="\n")
         print(committee.write_pages(book, case))
     return OK
 
 
+def session(a) -> int:
+    from .committee import write_pages
+    from .errors import PerfmodelError
+    from .session.meeting import LOOPBACK, serve
+    from .session.room import Room, facts_of
+
+    book = open_ledger(a.ledger)
+    room = Room(book, facts_of(a.source, book, a.out, a.cycle, a.scheme, a.session))
+    if a.host not in LOOPBACK:
+        tell(
+            f"{a.host} can be reached from other machines. Whoever has the address below can read everything and "
+            "decide, and what is sent is not encrypted. Use a network that is yours alone."
+        )
+
+    def ready(address: str) -> None:
+        tell("whoever has this address can decide: keep it in the room. Stop with Ctrl-C; every entry is kept")
+        print(address, flush=True)
+
+    code = OK
+    try:
+        serve(room, host=a.host, port=a.port, ready=ready)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    try:
+        tell(f"the meeting has ended; its pages: {write_pages(book, room.facts.case)}")
+    except PerfmodelError as refused:
+        tell(f"the meeting has ended; its pages could not be written: {refused}")
+    return code
+
+
 def finalize(a) -> int:
     from . import committee
-    from .language import say as said
-    from .language import speaking
+    from .language import say, speaking
 
     if a.reopen and (a.sign or a.acknowledge):
         return usage("--reopen takes --reason and --by alone; sign again when the quarter is closed anew")
@@ -419,7 +452,7 @@ def finalize(a) -> int:
         if a.reopen:
             done = committee.reopen(book, case, reason=a.reason, by=a.by)
             print(
-                said(
+                say(
                     "{cycle} is reopened (entry {n}); decisions may be changed.",
                     cycle=case.cycle.id,
                     n=done.entries[-1].seq,
@@ -430,9 +463,9 @@ def finalize(a) -> int:
             done = committee.finalize(book, case, a.sign, a.acknowledge)
             numbers = {"cycle": case.cycle.id, "n": done.entries[-1].seq}
             print(
-                said("{cycle} is already final (entry {n}).", **numbers)
+                say("{cycle} is already final (entry {n}).", **numbers)
                 if was
-                else said("{cycle} is final (entry {n}).", **numbers)
+                else say("{cycle} is final (entry {n}).", **numbers)
             )
         page = committee.write_pages(book, case)
         print(committee.status_sentence(committee.scene_of(book, case)))
@@ -442,8 +475,7 @@ def finalize(a) -> int:
 
 
 def ledger(a) -> int:
-    from .language import say as said
-    from .language import speaking
+    from .language import say, speaking
     from .ledger import export_lines, open_ledger, show_rows, verify
 
     with speaking(a.lang):
@@ -452,7 +484,7 @@ def ledger(a) -> int:
                 print(*map(told, found), sep="\n")
                 return REFUSED
             book = open_ledger(a.ledger, create=False)
-            print(said("{n} entries, whole; head {head}", n=len(book.entries()), head=book.head()))
+            print(say("{n} entries, whole; head {head}", n=len(book.entries()), head=book.head()))
             return OK
         entries = open_ledger(a.ledger, create=False).entries(a.cycle)
         if a.task == "show":
@@ -489,8 +521,7 @@ def explain(a) -> int:
 def appeal(a) -> int:
     from . import committee
     from .committee.publish import today
-    from .language import say as said
-    from .language import say_n, speaking
+    from .language import say, say_n, speaking
     from .report import words
 
     with speaking(a.lang):
@@ -499,7 +530,7 @@ def appeal(a) -> int:
         if a.task == "open":
             done = committee.open_appeal(book, case, a.employee, facts=a.facts, by=a.by, on=a.on or today())
             filed = done.entries[-1]
-            print(said("The appeal of {employee} is open (entry {n}).", employee=a.employee, n=filed.seq))
+            print(say("The appeal of {employee} is open (entry {n}).", employee=a.employee, n=filed.seq))
         else:
             ruling = {
                 "outcome": a.outcome,
@@ -514,7 +545,7 @@ def appeal(a) -> int:
         print(committee.status_sentence(committee.scene_of(book, case)))
         left = done.state.open_appeals
         print(say_n("{n} appeal is open: {ids}.", "{n} appeals are open: {ids}.", len(left), ids=words.listing(left))
-              if left else said("No appeal is open."))  # fmt: skip
+              if left else say("No appeal is open."))  # fmt: skip
         print(done.entries[-1].hash)
         print(page.parent / "restricted" / "appeals.html")
     return OK
@@ -700,6 +731,13 @@ def _day(text: str):
         return date.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no day; write it as 2026-10-20") from None
+
+
+def _port(text: str) -> int:
+    number = _whole(text, 0)
+    if number > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; ports end at 65535")
+    return number
 
 
 def _folder(text: str) -> str:

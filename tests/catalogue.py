@@ -35,12 +35,12 @@ HEADER = [
     ("Content-Transfer-Encoding", "8bit"),
     ("Plural-Forms", "nplurals=1; plural=0;"),
 ]
-KEYWORDS = {"say": None, "said": None, "say_n": (1, 2)}
+KEYWORDS = {"say": None, "say_n": (1, 2)}
 
 # Modules whose sentences are said by say() where they are written, or are no sentences of the report.
-SAID = ("language.py", "plots/", "report/", "session/", "runner/bench", "runner/translate.py")
+SAID = ("language.py", "plots/", "report/", "runner/bench", "runner/translate.py")
 # Modules whose other texts are data, names of columns or lists of words: only what they raise or tell is told.
-RAISED = ("simulate/", "examples.py", "tables.py", "studies/", "cli.py", "runner/record.py")
+RAISED = ("simulate/", "session/", "examples.py", "tables.py", "studies/", "cli.py", "runner/record.py")
 # Dictionaries and texts that are turned when they are shown, by module and name.
 LABELS = (
     ("perfmodel.report.words", "LABELS"),
@@ -115,7 +115,7 @@ FRAMES = (
 NOT_TOLD = {
     "rater_id == @self.rater and quarter == @self.since",
     "--set profile=", "Address already in use", "Address in use", "Python 3", "weights: {0}",
-    '<li><a href="{}">{}</a>: {}</li>', "perfmodel run", "--acknowledge {0}",
+    '<li><a href="{}">{}</a>: {}</li>', "perfmodel run", "--acknowledge {0}", "{0} [grade-missing]",
     "at, cycle, kind, subject, author, payload, token", "key on seq", "key on {0}", "column {0}",
 }  # fmt: skip
 SQL = re.compile(r"(CREATE|SELECT|INSERT|BEGIN|SHOW|PRIMARY KEY|UNIQUE)\b")
@@ -173,7 +173,7 @@ def _read(node: ast.AST) -> Iterator[ast.AST]:
             return
         case ast.Call(func=ast.Attribute(attr="add_argument" | "add_parser" | "add_subparsers" | "startswith")):
             return
-        case ast.Call(func=ast.Attribute(attr="ArgumentParser") | ast.Name(id="say" | "said" | "say_n")):
+        case ast.Call(func=ast.Attribute(attr="ArgumentParser") | ast.Name(id="say" | "say_n")):
             return
     for child in ast.iter_child_nodes(node):
         if not any(child is one for one in skipped):
