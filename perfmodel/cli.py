@@ -121,13 +121,13 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _committee_verbs(verb, cycle) -> None:
-    """freeze, decide, finalize, ledger, compare."""
+    """freeze, decide, session, finalize, ledger, explain, appeal, export, compare, annual."""
 
     def recorded(p):
         p.add_argument(
             "--ledger", metavar="URL", default=os.environ.get("PERFMODEL_LEDGER") or LEDGER, help=LEDGER_HELP
         )
-        p.add_argument("--lang", choices=["en"], default="en", help="language of what is said")
+        p.add_argument("--lang", choices=["en", "zh"], default="en", help="language of what is said")
         return p
 
     def before_committee(name, function, summary):
@@ -164,6 +164,12 @@ def _committee_verbs(verb, cycle) -> None:
     p.add_argument("--reason", metavar="TEXT", default="", help="why it is reopened")
     p.add_argument("--by", metavar="NAME", default="", help="who reopens it")
 
+    summary = "hold the calibration meeting as a page; the last line is its address"
+    p = before_committee("session", session, summary)
+    p.add_argument("--port", type=_port, metavar="N", help="where it listens (default 8765, or any if that is taken)")
+    p.add_argument("--host", metavar="H", default="127.0.0.1", help="default 127.0.0.1: this machine alone")
+    p.add_argument("--session", metavar="NAME", default="", help="the meeting, as entries name it (default: the day)")
+
     p = verb("ledger", ledger, "the ledger itself: verify it, show it, export it")
     tasks = p.add_subparsers(title="tasks", metavar="TASK", required=True, dest="task")
     p = recorded(tasks.add_parser("verify", help="recompute every hash; a head kept elsewhere must be in it"))
@@ -174,12 +180,70 @@ def _committee_verbs(verb, cycle) -> None:
     p.add_argument("file", metavar="FILE", help="where to write; - for standard output")
     p.add_argument("--cycle", metavar="ID", help="of one quarter")
 
+    def told_in_both(p):
+        p.add_argument(
+            "--ledger", metavar="URL", default=os.environ.get("PERFMODEL_LEDGER") or LEDGER, help=LEDGER_HELP
+        )
+        p.add_argument("--lang", choices=["en", "zh"], default="en", help="language of the pages and of what is said")
+        return p
+
+    p = verb("explain", explain, "the sheet from which a person can compute the own result again")
+    p.add_argument("words", metavar="EMPLOYEE CYCLE", nargs="+", help="whose sheet, of which quarter; or --all CYCLE")
+    p.add_argument("--all", action="store_true", help="a sheet for everybody")
+    p.add_argument("--cycle", metavar="ID", help="which cycle of a database")
+    p.add_argument("--scheme", metavar="FILE", help="scheme.yaml where the source has none beside it")
+    told_in_both(p).add_argument(
+        "--out", type=_folder, metavar="DIR", help="where the runs are (default reports/<cycle>)"
+    )
+
+    p = verb("appeal", appeal, "open an appeal against a final result, or record what a panel says of it")
+    tasks = p.add_subparsers(title="tasks", metavar="TASK", required=True, dest="task")
+
+    def about(name, summary):
+        p = told_in_both(cycle(tasks.add_parser(name, help=summary, description=summary, allow_abbrev=False)))
+        p.add_argument("employee", metavar="EMPLOYEE", help="id of the person whose result it is")
+        p.add_argument("--out", type=_folder, metavar="DIR", help="where the runs are (default reports/<cycle>)")
+        return p
+
+    p = about("open", "record an appeal, within the working days that the scheme gives")
+    p.add_argument("--facts", metavar="TEXT", required=True, help="the facts that it rests on")
+    p.add_argument("--by", metavar="NAME", required=True, help="who files it")
+    p.add_argument("--on", type=_day, metavar="DATE", help="the day on which it came in (default today)")
+    p = about("resolve", "replay the frozen figures with a corrected fact, and record the panel's outcome")
+    p.add_argument("--outcome", choices=["upheld", "changed", "sent_back", "withdrawn"], required=True)
+    p.add_argument("--reason", metavar="TEXT", required=True, help="the reason in words")
+    p.add_argument("--panel", metavar="NAME", action="append", default=[], help="who heard it; twice or more")
+    p.add_argument(
+        "--correct", metavar="TABLE:KEY:COLUMN=VALUE", action="append", default=[],
+        help="a corrected fact, such as results:gross_margin:actual=31.5; repeatable",
+    )  # fmt: skip
+    p.add_argument(
+        "--grade", metavar="G", default="", help="with changed: this grade, else the one that the replay gives"
+    )
+
+    p = told_in_both(cycle(verb("export", export, "what payroll or the HR system is sent, of a final quarter")))
+    p.add_argument("--layout", choices=["payroll", "hris"], required=True)
+    p.add_argument("--out", metavar="FILE", required=True, help="the CSV file; its control totals go beside it")
+    p.add_argument("--runs", type=_folder, metavar="DIR", help="where the runs are (default reports/<cycle>)")
+    p.add_argument(
+        "--effective", type=_day, metavar="DATE", help="effective date (default: when the quarter was final)"
+    )
+    p.add_argument("--by", metavar="NAME", default="", help="who sends it")
+    p.add_argument("--again", action="store_true", help="write the last export again, as the ledger has it")
+
     p = verb("compare", compare, "two runs or two quarters: who moved, and which input did it")
     p.add_argument("before", metavar="RUN_A", help="a run's folder, a folder of runs (its newest), or a cycle")
     p.add_argument("after", metavar="RUN_B")
     p.add_argument("--csv", metavar="FILE", help="write everybody with all parts to FILE")
     p.add_argument("--seed", type=_seed, default=1, metavar="N", help="where two cycles are computed (default 1)")
-    p.add_argument("--lang", choices=["en"], default="en", help="language of what is said")
+    p.add_argument("--lang", choices=["en", "zh"], default="en", help="language of what is said")
+
+    p = verb("annual", annual, "quarters to a year: by three methods, from decided grades where a quarter is final")
+    p.add_argument("year", type=_count, metavar="YEAR", help="the year in which its quarters began, as 2025")
+    p.add_argument("--data", type=_folder, default="data", metavar="DIR", help="where the quarters lie (default data)")
+    p.add_argument("--out", type=_folder, default="reports/annual", metavar="DIR", help="written to DIR/YEAR")
+    p.add_argument("--ledger", metavar="URL", default=os.environ.get("PERFMODEL_LEDGER") or LEDGER, help=LEDGER_HELP)
+    p.add_argument("--lang", choices=["en", "zh"], default="en", help="language of the page and of what is said")
 
 
 def check(a) -> int:
@@ -284,15 +348,14 @@ def bench(a) -> int:
 def freeze(a) -> int:
     from . import committee
     from .io import read_cycle
-    from .language import say as said
-    from .language import speaking
+    from .language import say, speaking
 
     with speaking(a.lang):
         cycle = read_cycle(a.source, cycle=a.cycle, scheme=a.scheme)
         done = committee.freeze(open_ledger(a.ledger), cycle, a.stage, by=a.by, reason=a.reason)
         entry = done.entries[-1]
-        numbers = {"stage": said(a.stage), "cycle": cycle.id, "n": entry.data["version"], "seq": entry.seq}
-        print(said("{cycle}: {stage} frozen as version {n} (entry {seq}).", **numbers))
+        numbers = {"stage": told(a.stage), "cycle": cycle.id, "n": entry.data["version"], "seq": entry.seq}
+        print(say("{cycle}: {stage} frozen as version {n} (entry {seq}).", **numbers))
         if a.stage == "plan" and len(cycle.ratings):
             tell("ratings lie in the cycle already, so this plan was not frozen before ratings were seen")
         print(entry.hash)
@@ -301,8 +364,7 @@ def freeze(a) -> int:
 
 def decide(a) -> int:
     from . import committee
-    from .language import say as said
-    from .language import say_n, speaking
+    from .language import say, say_n, speaking
 
     given = {name: getattr(a, name) for name in ("code", "reason", "proposer", "authoriser", "session")}
     asked = [bool(a.file), bool(a.votes), a.consent, a.undo, a.pages, a.accept or bool(a.grade)]
@@ -341,17 +403,46 @@ def decide(a) -> int:
         )
         left = done.left or {}
         if left:
-            listed = ", ".join(f"{who} ({said(why)})" for who, why in sorted(left.items()))
-            print(said("Not on the list, to be decided one by one: {listed}.", listed=listed))
+            listed = ", ".join(f"{who} ({told(why)})" for who, why in sorted(left.items()))
+            print(say("Not on the list, to be decided one by one: {listed}.", listed=listed))
         print(*committee.sentences(case, done.state), sep="\n")
         print(committee.write_pages(book, case))
     return OK
 
 
+def session(a) -> int:
+    from .committee import write_pages
+    from .errors import PerfmodelError
+    from .session.meeting import LOOPBACK, serve
+    from .session.room import Room, facts_of
+
+    book = open_ledger(a.ledger)
+    room = Room(book, facts_of(a.source, book, a.out, a.cycle, a.scheme, a.session))
+    if a.host not in LOOPBACK:
+        tell(
+            f"{a.host} can be reached from other machines. Whoever has the address below can read everything and "
+            "decide, and what is sent is not encrypted. Use a network that is yours alone."
+        )
+
+    def ready(address: str) -> None:
+        tell("whoever has this address can decide: keep it in the room. Stop with Ctrl-C; every entry is kept")
+        print(address, flush=True)
+
+    code = OK
+    try:
+        serve(room, host=a.host, port=a.port, ready=ready)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    try:
+        tell(f"the meeting has ended; its pages: {write_pages(book, room.facts.case)}")
+    except PerfmodelError as refused:
+        tell(f"the meeting has ended; its pages could not be written: {refused}")
+    return code
+
+
 def finalize(a) -> int:
     from . import committee
-    from .language import say as said
-    from .language import speaking
+    from .language import say, speaking
 
     if a.reopen and (a.sign or a.acknowledge):
         return usage("--reopen takes --reason and --by alone; sign again when the quarter is closed anew")
@@ -361,7 +452,7 @@ def finalize(a) -> int:
         if a.reopen:
             done = committee.reopen(book, case, reason=a.reason, by=a.by)
             print(
-                said(
+                say(
                     "{cycle} is reopened (entry {n}); decisions may be changed.",
                     cycle=case.cycle.id,
                     n=done.entries[-1].seq,
@@ -372,9 +463,9 @@ def finalize(a) -> int:
             done = committee.finalize(book, case, a.sign, a.acknowledge)
             numbers = {"cycle": case.cycle.id, "n": done.entries[-1].seq}
             print(
-                said("{cycle} is already final (entry {n}).", **numbers)
+                say("{cycle} is already final (entry {n}).", **numbers)
                 if was
-                else said("{cycle} is final (entry {n}).", **numbers)
+                else say("{cycle} is final (entry {n}).", **numbers)
             )
         page = committee.write_pages(book, case)
         print(committee.status_sentence(committee.scene_of(book, case)))
@@ -384,17 +475,16 @@ def finalize(a) -> int:
 
 
 def ledger(a) -> int:
-    from .language import say as said
-    from .language import speaking
+    from .language import say, speaking
     from .ledger import export_lines, open_ledger, show_rows, verify
 
     with speaking(a.lang):
         if a.task == "verify":
             if found := verify(a.ledger, a.head):
-                print(*found, sep="\n")
+                print(*map(told, found), sep="\n")
                 return REFUSED
             book = open_ledger(a.ledger, create=False)
-            print(said("{n} entries, whole; head {head}", n=len(book.entries()), head=book.head()))
+            print(say("{n} entries, whole; head {head}", n=len(book.entries()), head=book.head()))
             return OK
         entries = open_ledger(a.ledger, create=False).entries(a.cycle)
         if a.task == "show":
@@ -412,6 +502,79 @@ def ledger(a) -> int:
     return OK
 
 
+def explain(a) -> int:
+    from . import committee
+    from .language import speaking
+
+    if len(a.words) != (1 if a.all else 2):
+        return usage("explain takes EMPLOYEE CYCLE, or --all CYCLE")
+    *who, source = a.words
+    with speaking(a.lang):
+        case = committee.open_case(source, a.out, a.cycle, a.scheme)
+        wanted = dict.fromkeys(who or case.roll.people, a.lang)
+        page = committee.write_pages(open_ledger(a.ledger), case, sheets=wanted)
+        for employee in wanted:
+            print(page.parent / committee.sheet_path(employee))
+    return OK
+
+
+def appeal(a) -> int:
+    from . import committee
+    from .committee.publish import today
+    from .language import say, say_n, speaking
+    from .report import words
+
+    with speaking(a.lang):
+        case, book = committee.open_case(a.source, a.out, a.cycle, a.scheme), open_ledger(a.ledger)
+        case = committee.of_final(case, committee.state_in(book, case))
+        if a.task == "open":
+            done = committee.open_appeal(book, case, a.employee, facts=a.facts, by=a.by, on=a.on or today())
+            filed = done.entries[-1]
+            print(say("The appeal of {employee} is open (entry {n}).", employee=a.employee, n=filed.seq))
+        else:
+            ruling = {
+                "outcome": a.outcome,
+                "reason": a.reason,
+                "panel": a.panel,
+                "correct": a.correct,
+                "grade": a.grade,
+            }
+            done = committee.resolve_appeal(book, case, a.employee, **ruling)
+            print(*committee.change_sentences(done.entries[-1].data), sep="\n")
+        page = committee.write_pages(book, case)
+        print(committee.status_sentence(committee.scene_of(book, case)))
+        left = done.state.open_appeals
+        print(say_n("{n} appeal is open: {ids}.", "{n} appeals are open: {ids}.", len(left), ids=words.listing(left))
+              if left else say("No appeal is open."))  # fmt: skip
+        print(done.entries[-1].hash)
+        print(page.parent / "restricted" / "appeals.html")
+    return OK
+
+
+def export(a) -> int:
+    from . import committee
+    from .language import say_n, speaking
+
+    with speaking(a.lang):
+        committee.must_have_folder(a.out)
+        case, book = committee.open_case(a.source, a.runs, a.cycle, a.scheme), open_ledger(a.ledger)
+        case = committee.of_final(case, committee.state_in(book, case))
+        status = committee.scene_of(book, case).status
+        made, _ = committee.export(
+            book, case, a.layout, status=status, effective=a.effective, by=a.by, again_=a.again
+        )  # fmt: skip
+        place, control = committee.write_export(made, a.out)
+        text = say_n("{n} row for {layout}, {total} in all.", "{n} rows for {layout}, {total} in all.", made.rows,
+                     layout=a.layout, total=f"{made.cents / 100:.2f}")  # fmt: skip
+        if a.layout == "hris":
+            text = say_n("{n} row for {layout}.", "{n} rows for {layout}.", made.rows, layout=a.layout)
+        print(text)
+        print(control)
+        print(place)
+        committee.write_pages(book, case)
+    return OK
+
+
 def compare(a) -> int:
     from . import committee
     from .io import write_csv
@@ -421,14 +584,27 @@ def compare(a) -> int:
         found = committee.compare(a.before, a.after, seed=a.seed)
         print(*found.sentences(), sep="\n")
         for row in found.moved.to_dict("records"):
-            print(
-                "\t".join(
-                    [row["employee_id"], f"{row['grade_before'] or '-'} → {row['grade_after'] or '-'}", row["because"]]
-                )
-            )
+            grades = f"{row['grade_before'] or '-'} → {row['grade_after'] or '-'}"
+            print("\t".join([row["employee_id"], grades, told(row["because"])]))
         if a.csv:
             write_csv(found.table, a.csv)
             print(a.csv)
+    return OK
+
+
+def annual(a) -> int:
+    from . import committee, ledger
+
+    entries: tuple = ()
+    head = ""
+    if a.ledger != LEDGER or os.path.isfile(LEDGER):  # without one of one's own nothing was decided here
+        book = ledger.open_ledger(a.ledger, create=False)
+        entries, head = book.entries(), book.head()
+    year, page = committee.write_year(a.data, a.year, a.out, entries, head)
+    from .report import year_sentences
+
+    print(*year_sentences(year), sep="\n")
+    print(page)
     return OK
 
 
@@ -546,6 +722,22 @@ def _count(text: str) -> int:
 
 def _seed(text: str) -> int:
     return _whole(text, 0)
+
+
+def _day(text: str):
+    from datetime import date
+
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day; write it as 2026-10-20") from None
+
+
+def _port(text: str) -> int:
+    number = _whole(text, 0)
+    if number > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; ports end at 65535")
+    return number
 
 
 def _folder(text: str) -> str:

@@ -38,9 +38,9 @@ HEADER = [
 KEYWORDS = {"say": None, "say_n": (1, 2)}
 
 # Modules whose sentences are said by say() where they are written, or are no sentences of the report.
-SAID = ("language.py", "plots/", "report/", "session/", "runner/bench", "runner/translate.py")
+SAID = ("language.py", "plots/", "report/", "runner/bench", "runner/translate.py")
 # Modules whose other texts are data, names of columns or lists of words: only what they raise or tell is told.
-RAISED = ("simulate/", "examples.py", "tables.py", "studies/", "cli.py", "runner/record.py")
+RAISED = ("simulate/", "session/", "examples.py", "tables.py", "studies/", "cli.py", "runner/record.py")
 # Dictionaries and texts that are turned when they are shown, by module and name.
 LABELS = (
     ("perfmodel.report.words", "LABELS"),
@@ -54,6 +54,8 @@ LABELS = (
     ("perfmodel.report.feedback", "QUESTIONS"),
     ("perfmodel.plots.grades", "SCORES"),
     ("perfmodel.plots.general", "RECOVERY"),
+    ("perfmodel.plots.health", "CLUSTERS"),
+    ("perfmodel.report.year", "METHOD_NAMES"),
 )
 # Words and frames of methods that no rule below recognises as prose: verdicts, states, and how pieces are joined.
 WORDS = """
@@ -70,6 +72,9 @@ holds; unclear; same; apart; free; better; worse; met; unmet; people; raters; un
 reference; promotion slate; improvement plan
 in force; chosen; centre; baseline; least; median; most; discriminating; reliable; used; within
 between; difference; nested; linked; shocks; Krippendorff's alpha
+plan; category; domain; upheld; changed; sent back; withdrawn; empty
+questioned; flagged; proposer; authoriser; propose; authorise
+decision; decisions; vote; votes; list; lists; higher; lower
 """
 FRAMES = (
     "{0} ({1})",
@@ -85,6 +90,16 @@ FRAMES = (
     "{0} (profile {1})",
     "{0} in {1} stands twice in {2}; keep one row.",
     "{0} in {1} stands twice in the {2}; only one grade can hold.",
+    "- {0} [{1}]",
+    "{0} cannot be made final yet; nothing was recorded.",
+    "{0} cannot be relied on, so nothing was recorded.",
+    "The corrected figures would be refused as input, so nothing was replayed.",
+    "own results {0}",
+    "own ratings {0}",
+    "own results and ratings of one KPI {0}",
+    "severity of raters {0}",
+    "weights {0}",
+    "bonus, deduction, scorecards {0}",
     "{0} person",
     "{0} people",
     "{0} seat",
@@ -101,6 +116,7 @@ FRAMES = (
 NOT_TOLD = {
     "rater_id == @self.rater and quarter == @self.since",
     "--set profile=", "Address already in use", "Address in use", "Python 3", "weights: {0}",
+    '<li><a href="{}">{}</a>: {}</li>', "perfmodel run", "--acknowledge {0}", "{0} [grade-missing]",
     "at, cycle, kind, subject, author, payload, token", "key on seq", "key on {0}", "column {0}",
 }  # fmt: skip
 SQL = re.compile(r"(CREATE|SELECT|INSERT|BEGIN|SHOW|PRIMARY KEY|UNIQUE)\b")

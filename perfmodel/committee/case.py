@@ -10,6 +10,7 @@ from unicodedata import normalize
 
 import pandas as pd
 
+from ..assessment import Assessment
 from ..cycle import Cycle
 from ..errors import DecisionError, RunError
 from ..io import read_cycle, read_table
@@ -149,6 +150,11 @@ class Case:
             dict(self.manifest["warnings"]["codes"]),
             frozenset(self.tables["discussion"]["employee_id"]),
         )
+
+    @cached_property
+    def assessment(self) -> Assessment:
+        """The quarter computed again: what the tables of a run leave out, such as points of parts of a KPI."""
+        return Assessment(self.cycle, self.seed)
 
     def scores(self, decided: Mapping[str, str]) -> pd.DataFrame:
         """The run's scores with ``grade_decided``, "" for whoever has none yet."""

@@ -24,13 +24,14 @@ from ..outcomes import (
 from ..tables import STAGES
 from .case import Case, Roll
 from .rules import ACCEPT
-from .state import CONSENT, DECISION, UNDO, VOTE, VOTES, State, state_of, tally, void
+from .state import APPEAL_RESOLVE, CONSENT, DECISION, UNDO, VOTE, VOTES, State, state_of, tally, void
 
 DECISIONS = """employee_id unit grade_raw grade_adjusted grade_proposed grade_decided action reason_code reason evidence
 proposer authoriser session votes_agree votes_question votes_abstain decided_at entry run holds""".split()
 AGENDA = "place employee_id unit group flags votes_agree votes_question votes_abstain decided".split()
 MOVES = "by who n up down same".split()
 CUT_LINE = ("too_close", "crosses_cut")
+NOT_NAMED, NO_CODE = NOBODY = ("not named", "none")  # where a decision names nobody, or no reason code
 GROUPS = ("questioned", "cut line", "flagged", "consent")
 SAME_WITHIN = 1e-6  # points by which a figure computed again may differ from the published one
 
@@ -96,9 +97,9 @@ def moves_table(case: Case, state: State) -> pd.DataFrame:
         step = rank[person.proposed] - rank[found.grade]
         said = found.data
         keys = ("proposer", "authoriser", "session")
-        rows += [(key, said[key] or "not named", step) for key in keys]
-        rows += [("manager", person.manager or "not named", step), ("unit", person.unit, step)]
-        rows += [("reason code", said["code"] or "none", step)]
+        rows += [(key, said[key] or NOT_NAMED, step) for key in keys]
+        rows += [("manager", person.manager or NOT_NAMED, step), ("unit", person.unit, step)]
+        rows += [("reason code", said["code"] or NO_CODE, step)]
     table = pd.DataFrame(rows, columns=["by", "who", "step"])
     if table.empty:
         return pd.DataFrame(columns=MOVES)
@@ -167,8 +168,8 @@ def outcome_tables(case: Case, state: State, entries: Iterable[Entry]) -> dict[s
     """
     assert state.final is not None
     cycle, scheme = case.cycle, case.cycle.scheme
-    assessment = Assessment(cycle, case.seed)
-    _must_be_the_runs(assessment, case)
+    assessment = case.assessment
+    must_be_the_runs(assessment, case)
     decided = pd.DataFrame(state.grades.items(), columns=["employee_id", "grade"])
     history, items = decided_history(entries, case), assessment.items
     people = cycle.employees
@@ -195,7 +196,7 @@ def outcome_tables(case: Case, state: State, entries: Iterable[Entry]) -> dict[s
     }
 
 
-def _must_be_the_runs(assessment: Assessment, case: Case) -> None:
+def must_be_the_runs(assessment: Assessment, case: Case) -> None:
     now = assessment.proposals.set_index("employee_id")["score_proposed"]
     then = case.tables["scores"].set_index("employee_id")["score_proposed"].reindex(now.index)
     apart = (now - then).abs().gt(SAME_WITHIN) | (now.isna() != then.isna())
@@ -222,8 +223,8 @@ def entry_rows(state: State) -> list[tuple[Entry, list[tuple[str, str, int]]]]:
 
 
 def _follows(entry: Entry) -> Iterable[tuple[str, str]]:
-    """Employees of a decision or list, each with the hash of the entry that it comes after."""
-    if entry.kind == DECISION and entry.data["supersedes"]:
+    """Employees of a decision, list or appeal that changed one, each with the hash of the entry that it comes after."""
+    if entry.kind in (DECISION, APPEAL_RESOLVE) and entry.data.get("supersedes"):
         return [(entry.subject, entry.data["supersedes"])]
     if entry.kind == CONSENT:
         return [(item["employee"], item["supersedes"]) for item in entry.data["list"] if item["supersedes"]]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,10 +13,12 @@ from markupsafe import Markup
 from ..language import say, say_n, told
 from ..ledger import Entry
 from ..report import Callout, Page, Section, Sentences, Table, fairness_page, words
+from ..report.explain import outcome_name
 from ..report.page import Value
 from ..tables import COMPANY, STAGES
 from .case import Case
 from .following import (
+    NOBODY,
     acceptance,
     agenda_table,
     decisions_table,
@@ -25,7 +28,8 @@ from .following import (
     spread_table,
 )
 from .record import as_it_stands, decided_distribution, decided_pool
-from .state import CONSENT, DECISION, UNDO, State, state_of, status_of, void, window_of
+from .state import CHANGED, CONSENT, DECISION, UNDO, State, state_of, status_of, void, window_of
+from .turned_out import Followed, follow, turned_out, turned_out_parts
 
 RUBBER_STAMP = 0.95  # share of proposals accepted from which a reader is warned
 LEAST_TOLD = 10  # decisions under which a rate says nothing
@@ -45,6 +49,11 @@ class Scene:
     @property
     def days(self) -> int:
         return self.case.cycle.scheme.outcomes.appeal.working_days
+
+    @cached_property
+    def followed(self) -> Followed:
+        """Decisions of earlier quarters, each with how the person's next quarter turned out."""
+        return follow(self.entries, self.case)
 
     @property
     def status(self) -> str:
@@ -73,6 +82,7 @@ def files_of(scene: Scene) -> dict[str, bytes]:
         "moves": moves_table(case, state),
         "distribution": decided_distribution(case, state.grades),
         "pool": decided_pool(case, state.grades),
+        "turned_out": turned_out(scene.followed.rows, level=scene.followed.level),
     }
     outcomes = outcome_tables(case, state, scene.entries) if state.final else {}
     pages = {
@@ -134,6 +144,14 @@ def status_sentence(scene: Scene) -> str:
             )
         return say("DRAFT: nothing is final before two people sign.")
     last, signers = window_of(state.final, scene.days), " · ".join(state.final.data["signers"])
+    if scene.status == "PROVISIONAL" and scene.today > last:
+        return say_n(
+            "PROVISIONAL: signed by {signers}; {n} appeal is open, filed until {day}. Payouts are provisional.",
+            "PROVISIONAL: signed by {signers}; {n} appeals are open, filed until {day}. Payouts are provisional.",
+            len(state.open_appeals),
+            signers=signers,
+            day=words.day(last),
+        )
     if scene.status == "PROVISIONAL":
         return say(
             "PROVISIONAL: signed by {signers}; appeals may be filed until {day}, {n} open. Payouts are provisional.",
@@ -144,13 +162,16 @@ def status_sentence(scene: Scene) -> str:
     return say("FINAL: signed by {signers}; the time for appeals ended on {day}.", signers=signers, day=words.day(last))
 
 
-def _page(scene: Scene, title: str, parts: Sequence[Any], status: str | None = None) -> str:
+def page_of(scene: Scene, title: str, parts: Sequence[Any], status: str | None = None) -> str:
+    """A page of the committee: its parts, the state of the quarter, and where it came from."""
     meta = {
         say("Run"): scene.case.run,
         say("Ledger head"): scene.head[:12],
         say("Entries of the quarter"): str(len(scene.state.entries)),
         say("Decided"): say("{n} of {total}", n=len(scene.state.decisions), total=len(scene.case.roll.scored)),
     }
+    if scene.state.final or scene.state.appeals:
+        meta[say("Appeals")] = say("{n} open", n=len(scene.state.open_appeals))
     shown = scene.status if status is None else status
     foot = say(
         "Made from run {run} and the ledger with head {head}; the ledger is the record, this page a copy of it. "
@@ -171,6 +192,8 @@ def _index(scene: Scene) -> str:
     ]
     if state.final:
         links.insert(3, ("outcomes.html", say("Outcomes"), say("what follows from the decided grades")))
+    if state.appeals:
+        links.append(("restricted/appeals.html", say("Appeals"), say("what each one changes; for HR and legal alone")))
     parts: list[Any] = [Sentences([status_sentence(scene), *sentences(case, state)])]
     if stale := void(state, case.roll):
         listed = "; ".join(f"{who}: {', '.join(map(told, why))}" for who, why in list(stale.items())[:LISTED])
@@ -182,8 +205,8 @@ def _index(scene: Scene) -> str:
             listed=listed,
         )
         parts.append(Callout(text, say("Decide again.")))
-    parts += [Section(say("Pages"), [Links(links)])]
-    return _page(scene, say("Committee, {cycle}", cycle=case.cycle.id), parts)
+    parts += [Section(say("Pages"), [Links(links)]), *turned_out_parts(scene.followed)]
+    return page_of(scene, say("Committee, {cycle}", cycle=case.cycle.id), parts)
 
 
 def _agenda(scene: Scene, table: pd.DataFrame) -> str:
@@ -238,7 +261,7 @@ def _agenda(scene: Scene, table: pd.DataFrame) -> str:
     )
     lead = say("No flag and no doubt: one recorded reason serves the whole list. Anybody may take a case off it.")
     parts.append(Table(frame, f"{say('On consent')} ({len(rest)})", lead, _labels()))
-    return _page(scene, say("Agenda, {cycle}", cycle=case.cycle.id), parts)
+    return page_of(scene, say("Agenda, {cycle}", cycle=case.cycle.id), parts)
 
 
 def _votes(row: Mapping[str, Any]) -> str:
@@ -281,10 +304,14 @@ def _minutes(scene: Scene) -> str:
             ),
         ]
     )
-    return _page(
+    return page_of(
         scene,
         say("Minutes, {cycle}", cycle=case.cycle.id),
-        [lead, Table(table, say("What was recorded, in order"), "", _labels(), {"entry": "count"})],
+        [
+            lead,
+            Table(table, say("What was recorded, in order"), "", _labels(), {"entry": "count"}),
+            *turned_out_parts(scene.followed),
+        ],
     )
 
 
@@ -293,7 +320,7 @@ def _said(entry: Entry) -> tuple[str, str]:
     data = entry.data
     match entry.kind:
         case "freeze":
-            return say("{stage} frozen, version {n}", stage=say(data["stage"]), n=data["version"]), data["reason"]
+            return say("{stage} frozen, version {n}", stage=told(data["stage"]), n=data["version"]), data["reason"]
         case "decision":
             what = say("{proposed} accepted", proposed=data["to"])
             if data["action"] == "change":
@@ -330,13 +357,26 @@ def _said(entry: Entry) -> tuple[str, str]:
         case "reopen":
             return say("the quarter was reopened"), data["reason"]
         case "appeal_open":
-            return say("an appeal was filed"), str(data.get("reason", ""))
+            return say("an appeal was filed"), data["facts"]
         case "appeal_resolve":
-            return say("an appeal was resolved: {outcome}", outcome=say(str(data.get("outcome", "")))), str(
-                data.get("reason", "")
+            outcome = outcome_name(data["outcome"])
+            if data["outcome"] == CHANGED:
+                what = say("an appeal was heard: {outcome}, {before} → {after}", outcome=outcome,
+                           before=data["decided"], after=data["to"])  # fmt: skip
+            else:
+                what = say("an appeal was heard: {outcome}", outcome=outcome)
+            return what, data["reason"]
+        case "export":
+            what = say_n(
+                "{n} row exported for {layout}, number {number}",
+                "{n} rows exported for {layout}, number {number}",
+                data["n"],
+                layout=data["layout"],
+                number=data["number"],
             )
+            return what, say("effective {day}", day=words.day(date.fromisoformat(data["effective"])))
         case _:
-            return say(entry.kind), ""
+            return told(entry.kind), ""
 
 
 def _second_look(scene: Scene, tables: Mapping[str, pd.DataFrame]) -> str:
@@ -383,7 +423,7 @@ def _second_look(scene: Scene, tables: Mapping[str, pd.DataFrame]) -> str:
             "The plan was never frozen, so nothing shows that targets and scheme stood before ratings were seen."
         )
         parts.append(Callout(text))
-    seen = spread.assign(stage=[say(stage) for stage in spread["stage"]])
+    seen = spread.assign(stage=[told(stage) for stage in spread["stage"]])
     labels = _labels() | {"mean": say("Mean, steps above the last grade"), "spread": say("Spread, steps")}
     formats = {"mean": "score2", "spread": "score2", "up": "count", "down": "count", "n": "count"}
     parts.append(Table(seen, say("From the figures to the decisions"), say("Those decided so far."), labels, formats))
@@ -392,7 +432,7 @@ def _second_look(scene: Scene, tables: Mapping[str, pd.DataFrame]) -> str:
     wide = company.pivot(index="grade", columns="stage", values="n")
     wide = wide[[stage for stage in STAGES if stage in wide]]
     wide = wide.reindex([*case.roll.grades, *[g for g in wide.index if g not in case.roll.grades]]).reset_index()
-    wide.columns = [say(str(name)) if name != "grade" else "grade" for name in wide.columns]
+    wide.columns = [told(str(name)) if name != "grade" else "grade" for name in wide.columns]
     parts.append(Table(wide, say("People per grade, company"), "", _labels()))
     heads = {
         "manager": say("Moves by manager of the person"),
@@ -404,10 +444,11 @@ def _second_look(scene: Scene, tables: Mapping[str, pd.DataFrame]) -> str:
     for by, title in heads.items():
         own = tables["moves"]
         own = own[own["by"].eq(by)].drop(columns="by").sort_values("who")
+        own = own.assign(who=own["who"].replace({name: told(name) for name in NOBODY}))
         parts.append(
             Table(own, title, say("Decided against proposed grade; in the order of names."), _labels(), formats)
         )
-    return _page(scene, say("Second look, {cycle}", cycle=case.cycle.id), parts)
+    return page_of(scene, say("Second look, {cycle}", cycle=case.cycle.id), parts)
 
 
 def _outcomes(scene: Scene, tables: Mapping[str, pd.DataFrame], money: pd.DataFrame) -> str:
@@ -456,7 +497,7 @@ def _outcomes(scene: Scene, tables: Mapping[str, pd.DataFrame], money: pd.DataFr
     summed = whole[["name", "n_people", "n_in_need", "share", "n_needs"]]
     pooled = tables["organisation"]
     pooled = pooled[pooled["unit"].eq(COMPANY)][["level", "name", "n", "mean", "share_behind", "reason"]]
-    pooled = pooled.assign(level=pooled["level"].map(say), reason=pooled["reason"].map(told))
+    pooled = pooled.assign(level=pooled["level"].map(told), reason=pooled["reason"].map(told))
     pooled = pooled if pooled["reason"].any() else pooled.drop(columns="reason")
     formats = {
         "mean": "score",
@@ -474,7 +515,7 @@ def _outcomes(scene: Scene, tables: Mapping[str, pd.DataFrame], money: pd.DataFr
         Table(summed, say("Training needs by responsibility, company"), "", _labels(), formats),
         Table(pooled, say("Results pooled, company"), say("Never of fewer than ten people."), _labels(), formats),
     ]
-    return _page(scene, say("Outcomes, {cycle}", cycle=case.cycle.id), parts)
+    return page_of(scene, say("Outcomes, {cycle}", cycle=case.cycle.id), parts)
 
 
 def _bonuses(scene: Scene, table: pd.DataFrame) -> str:
@@ -484,7 +525,7 @@ def _bonuses(scene: Scene, table: pd.DataFrame) -> str:
     shown = table[["employee_id", "grade", "bonus_target", "multiplier", "claim", "amount", "currency", "reason"]]
     shown = shown.assign(amount=[f"{cents / 100:.2f}" for cents in table["cents"]], reason=shown["reason"].map(told))
     parts = [Sentences([status_sentence(scene), paid]), Table(shown, say("Bonus by person"), "", _labels())]
-    return _page(scene, say("Bonuses, {cycle}: for HR alone", cycle=scene.case.cycle.id), parts)
+    return page_of(scene, say("Bonuses, {cycle}: for HR alone", cycle=scene.case.cycle.id), parts)
 
 
 def _labels() -> dict[str, str]:

@@ -11,13 +11,15 @@ from typing import Any
 
 from ..errors import DecisionError, RunError
 from ..io import digest
-from ..language import spoken
+from ..language import LANGUAGES, spoken
 from ..ledger import GENESIS, Ledger
 from ..runner import publish
 from ..runner.manifest import read_manifest
+from .appeal_pages import appeal_files
 from .case import Case
+from .explain import must_be_known, sheets_of
 from .pages import Scene, files_of
-from .state import state_of
+from .state import State, state_of
 
 FOLDER, NOTE, LOCK = "committee", "committee.json", ".committee-lock"
 RESTRICTED = "restricted"
@@ -34,11 +36,19 @@ def scene_of(ledger: Ledger, case: Case, day: date | None = None) -> Scene:
     return Scene(case, state_of(entries, case.cycle.id), entries, head, day or today())
 
 
-def write_pages(ledger: Ledger, case: Case, day: date | None = None, *, force: bool = False) -> Path:
+def write_pages(
+    ledger: Ledger,
+    case: Case,
+    day: date | None = None,
+    *,
+    force: bool = False,
+    sheets: Mapping[str, str] | None = None,
+) -> Path:
     """Bring ``DIR/committee`` up to date; the page to open.
 
     One at a time; whoever comes later finds it done, or goes on from the newest entries. A quarter that is final is
-    shown on the run that it was made final on, whatever runs came later.
+    shown on the run that it was made final on, whatever runs came later. ``sheets``: employees whose explanation sheet
+    is wanted, with its language; sheets that are there already are brought up to date with the rest.
 
     Raises
     ------
@@ -49,13 +59,17 @@ def write_pages(ledger: Ledger, case: Case, day: date | None = None, *, force: b
     with _alone(case.folder):
         scene = scene_of(ledger, case, day)
         if scene.state.final:
-            case = _of_final(case, scene.state.final.data)
+            case = of_final(case, scene.state)
             scene = replace(scene, case=case)
-        note = {"cycle": case.cycle.id, "run": case.run, "head": scene.head, "status": scene.status, "lang": spoken()}
+        for employee in sheets or ():
+            must_be_known(scene, employee)
+        wanted = {who: lang for who, lang in _sheets_in(place).items() if who in case.roll.people} | dict(sheets or {})
+        note: dict[str, Any] = {"cycle": case.cycle.id, "run": case.run, "head": scene.head, "status": scene.status}
+        note |= {"lang": spoken(), "sheets": wanted}
         if not force and _is_current(place, note):
             return place / "index.html"
         publish.clear(case.folder)
-        files = files_of(scene)
+        files = {**files_of(scene), **appeal_files(scene), **sheets_of(scene, wanted)}
         with publish.building(case.folder, FOLDER) as build:
             page = build / "page"
             (page / RESTRICTED).mkdir(mode=0o700)
@@ -72,8 +86,17 @@ def write_pages(ledger: Ledger, case: Case, day: date | None = None, *, force: b
     return place / "index.html"
 
 
-def _of_final(case: Case, final: Mapping[str, Any]) -> Case:
-    """The case on the run that the quarter was made final on."""
+def of_final(case: Case, state: State) -> Case:
+    """The case on the run that the quarter was made final on; as it is where it is not final.
+
+    Raises
+    ------
+    DecisionError, RunError
+        If the data are others by now, or that run is gone.
+    """
+    if state.final is None:
+        return case
+    final = state.final.data
     if final["inputs"] != case.roll.inputs:
         raise DecisionError(
             f"{case.cycle.id} is final on the data of run {final['run']}, and other data lie there now. Put the frozen "
@@ -83,6 +106,15 @@ def _of_final(case: Case, final: Mapping[str, Any]) -> Case:
     if not found:
         raise RunError(f"The run {final['run']} that {case.cycle.id} is final on is not in {case.folder}. Put it back.")
     return Case(case.cycle, case.folder, found)
+
+
+def _sheets_in(place: Path) -> dict[str, str]:
+    """Employees whose sheet stands in ``place``, with its language."""
+    try:
+        found = json.loads((place / NOTE).read_text(encoding="utf-8")).get("sheets", {})
+    except (OSError, ValueError):
+        return {}
+    return {who: lang for who, lang in found.items() if lang in LANGUAGES}
 
 
 def _is_current(place: Path, note: dict) -> bool:

@@ -12,6 +12,8 @@ from .case import Roll
 FREEZE, VOTE, DECISION, CONSENT, UNDO = "freeze", "vote", "decision", "consent", "undo"
 ACKNOWLEDGE, SIGN, FINAL, REOPEN = "acknowledge", "sign", "final", "reopen"
 APPEAL_OPEN, APPEAL_RESOLVE, EXPORT = "appeal_open", "appeal_resolve", "export"
+UPHELD, CHANGED, SENT_BACK, WITHDRAWN = "upheld", "changed", "sent_back", "withdrawn"
+OUTCOMES = (UPHELD, CHANGED, SENT_BACK, WITHDRAWN)
 VOTES = ("agree", "question", "abstain")
 PLAN, DATA = "plan", "data"
 
@@ -32,10 +34,19 @@ class Standing:
 
 @dataclass(frozen=True)
 class Appeal:
-    """An appeal of one employee; open until ``resolved``."""
+    """An appeal of one employee. Sent back, it stays open until somebody else has looked at it again."""
 
     opened: Entry
     resolved: Entry | None = None
+
+    @property
+    def outcome(self) -> str:
+        """What the last panel said; "" before one did."""
+        return str(self.resolved.data["outcome"]) if self.resolved else ""
+
+    @property
+    def open(self) -> bool:
+        return self.outcome in ("", SENT_BACK)
 
 
 @dataclass(frozen=True)
@@ -60,7 +71,7 @@ class State:
 
     @property
     def open_appeals(self) -> list[str]:
-        return sorted(who for who, own in self.appeals.items() if any(one.resolved is None for one in own))
+        return sorted(who for who, own in self.appeals.items() if any(one.open for one in own))
 
 
 def state_of(entries: Iterable[Entry], cycle: str | None = None) -> State:
@@ -107,6 +118,8 @@ def state_of(entries: Iterable[Entry], cycle: str | None = None) -> State:
             case "appeal_resolve":
                 *before, latest = appeals[who]
                 appeals[who] = (*before, Appeal(latest.opened, entry))
+                if data["outcome"] == CHANGED:
+                    decisions[who], last[who] = Standing(who, data["to"], entry, data), entry
     return State(
         own, frozen, votes, decisions, last, acknowledged, tuple(signatures), final, reopened, appeals
     )  # fmt: skip

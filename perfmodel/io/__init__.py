@@ -1,21 +1,27 @@
 """Reading cycles and writing tables: the only place that opens files of data."""
 
 from .back import read_filled, read_table
-from .cycle import check, read_cycle, read_history
+from .correct import Correction, corrected, correction_of
+from .cycle import check, read_beside, read_cycle, read_history, read_year
 from .findings import format_findings
 from .plan import write_plan
 from .shared import share, shared
 from .write import csv_bytes, digest, write_atomic, write_csv
 
 __all__ = [
+    "Correction",
     "check",
+    "corrected",
+    "correction_of",
     "csv_bytes",
     "digest",
     "format_findings",
+    "read_beside",
     "read_cycle",
     "read_filled",
     "read_history",
     "read_table",
+    "read_year",
     "share",
     "shared",
     "write_atomic",

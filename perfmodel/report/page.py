@@ -275,8 +275,13 @@ class Page(Value):
         return document(words.shown(self.title), self.banner.body(), _parts(self.parts))
 
 
-def document(title: str, header: Markup, main: Markup, *, footer: Markup | str = "", kind: str = "page") -> str:
-    """HTML of a page around its parts, in the language spoken, with the script of its sortable tables if it has any."""
+def document(
+    title: str, header: Markup, main: Markup, *, footer: Markup | str = "", kind: str = "page", style: Markup | str = ""
+) -> str:
+    """HTML of a page around its parts, in the language spoken, with the script of its sortable tables if it has any.
+
+    ``style``: rules of this kind of page, after those of every page.
+    """
     waiting = packed = Markup("")
     policy = POLICY
     if sorting.MARK in main or sorting.MARK in footer:
@@ -290,6 +295,7 @@ def document(title: str, header: Markup, main: Markup, *, footer: Markup | str =
         main=main,
         footer=footer,
         kind=kind,
+        style=style,
         lang=spoken(),
         policy=Markup(policy),
         waiting=waiting,

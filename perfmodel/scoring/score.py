@@ -113,13 +113,31 @@ def _ratings(cycle: Cycle, adjusted: pd.DataFrame | None) -> pd.DataFrame:
     return table.rename(columns={"kpi": "item"})
 
 
-def _milestones(cycle: Cycle) -> pd.DataFrame:
-    """Share of the milestones due in the cycle, or accepted ahead of time, that was accepted; by their weights."""
+def counted_milestones(cycle: Cycle) -> pd.DataFrame:
+    """Rows of the milestone plans that count: due in the cycle, or accepted in it ahead of time.
+
+    ``employee_id, scorecard, item, milestone, weight, due, accepted_on, done`` (share; 0 where accepted after the
+    cycle, missing where nobody has said).
+    """
+    plan = _with_counts(cycle)
+    rows = plan[plan["counts"]].drop(columns="counts")
+    return rows.sort_values([*CARD, "item", "due", "milestone"], kind="stable").reset_index(drop=True)
+
+
+def _with_counts(cycle: Cycle) -> pd.DataFrame:
     plan = cycle.table("milestones").rename(columns={"kpi": "item"})
     start, end = pd.Timestamp(cycle.scheme.start), pd.Timestamp(cycle.scheme.end)
     due, accepted = pd.to_datetime(plan["due"]), pd.to_datetime(plan["accepted_on"])
     counts = due.between(start, end) | (due.gt(end) & accepted.between(start, end))
     done = plan["share_done"].where(~accepted.gt(end), 0.0)
+    names = [*CARD, "item", "milestone", "weight", "due", "accepted_on"]
+    return plan[names].assign(done=done, counts=counts)
+
+
+def _milestones(cycle: Cycle) -> pd.DataFrame:
+    """Share of the milestones due in the cycle, or accepted ahead of time, that was accepted; by their weights."""
+    plan = _with_counts(cycle)
+    counts, done = plan["counts"], plan["done"]
     weight = plan["weight"].where(counts, 0.0)
     sums = pd.DataFrame({**plan[[*CARD, "item"]], "weight": weight, "done": (weight * done).where(counts, 0.0),
                          "open": counts & done.isna()}).sort_values([*CARD, "item", "weight", "done"])  # fmt: skip

@@ -1,0 +1,494 @@
+"""Appeals against a final result: who may file and hear one, and what one corrected fact changes when replayed.
+
+The final quarter stays closed and its tables stay as they were frozen. An outcome is an entry of its own; from it on
+the person's decided grade is the one that it names.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, NoReturn
+
+import numpy as np
+import pandas as pd
+
+from ..assessment import Assessment
+from ..cycle import Cycle
+from ..errors import DecisionError
+from ..io import Correction, corrected, correction_of
+from ..ledger import Draft, Entry, Ledger, token_of
+from ..outcomes import bonuses, pool
+from ..ratings import OVERALL
+from ..scoring import gate_caps
+from ..tables import INPUTS
+from .case import Case, Roll
+from .following import must_be_the_runs
+from .record import Done, state_in
+from .rules import ACCEPT, CHANGE, again
+from .state import (
+    APPEAL_OPEN,
+    APPEAL_RESOLVE,
+    CHANGED,
+    CONSENT,
+    DECISION,
+    OUTCOMES,
+    WITHDRAWN,
+    Appeal,
+    State,
+    state_of,
+    window_of,
+)
+
+CODE = "R10"
+SELF = "self"
+TOLD = 0.005  # score points from which another's move is listed: what a sheet of two decimals could show
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """What a panel says of an appeal; ``grade`` "" takes the one that the replay proposes."""
+
+    outcome: str
+    reason: str
+    panel: tuple[str, ...] = ()
+    grade: str = ""
+    corrections: tuple[Correction, ...] = ()
+
+
+def appeal_drafts(
+    state: State, roll: Roll, employee: str, *, facts: str, by: str, on: date, working_days: int
+) -> list[Draft]:
+    """The entry that opens an appeal against a final result.
+
+    Refused by name: not-final, unknown-employee, no-score, facts-missing, by-missing, too-early, too-late,
+    already-open, settled.
+    """
+    own = state.appeals.get(employee, ())
+    typed = (facts.strip(), by.strip(), on.isoformat())
+    for appeal in own:
+        if appeal.open and tuple(appeal.opened.data[name] for name in ("facts", "by", "on")) == typed:
+            return [again(appeal.opened)]
+    if state.final is None:
+        _refuse("not-final", f"{roll.cycle} is not final, so there is no result to dispute: tell the committee now.")
+    if employee not in roll.people:
+        _refuse("unknown-employee", f"Nobody called {employee} is in run {roll.run}; ids are those of the employees.")
+    if employee not in state.decisions:
+        why = roll.people[employee].reason
+        _refuse("no-score", f"{employee} has no decided grade to dispute: {why}. Have the fact behind it corrected.")
+    if not facts.strip():
+        _refuse("facts-missing", "An appeal names the facts that it rests on: add --facts TEXT.")
+    if not by.strip():
+        _refuse("by-missing", "Nobody is named as filing it; add --by NAME.")
+    first, last = datetime.fromisoformat(state.final.at).date(), window_of(state.final, working_days)
+    if on < first:
+        _refuse("too-early", f"The result is final since {first}, and an appeal of {on} would come before it.")
+    if on > last:
+        _refuse(
+            "too-late",
+            f"Appeals could be filed until {last}, {working_days} working days after the result became final; "
+            f"{on} is later.",
+        )
+    against = [appeal for appeal in own if appeal.opened.data["of"] == state.final.hash]
+    if opened := [appeal for appeal in against if appeal.open]:
+        _refuse("already-open", f"An appeal of {employee} is open since entry {opened[0].opened.seq}.")
+    if settled := [appeal for appeal in against if appeal.outcome != WITHDRAWN]:
+        _refuse(
+            "settled",
+            f"The appeal of {employee} was {_named(settled[-1].outcome)}, and a result is disputed once.",
+        )
+    payload = {
+        "facts": facts.strip(),
+        "by": by.strip(),
+        "on": on.isoformat(),
+        "until": last.isoformat(),
+        "of": state.final.hash,
+        "decided": state.decisions[employee].grade,
+        "run": state.final.data["run"],
+    }
+    token = token_of(roll.cycle, APPEAL_OPEN, employee, state.final.hash, len(own))
+    return [Draft(roll.cycle, APPEAL_OPEN, by.strip(), payload, token, employee)]
+
+
+def resolve_drafts(
+    state: State,
+    roll: Roll,
+    employee: str,
+    ruling: Ruling,
+    *,
+    barred: Iterable[tuple[str, str]],
+    proposed: Mapping[str, str],
+    changes: Mapping[str, Any],
+) -> list[Draft]:
+    """The entry that settles an appeal, or sends it back.
+
+    Parameters
+    ----------
+    barred : pairs of name and reason
+        Who may not hear it.
+    proposed : mapping
+        ``raw, proposed, cap`` as the replay has them for the employee.
+    changes : mapping
+        What the ruling changes, as :func:`changes_of` tells it.
+
+    Refused by name: not-open, outcome-unknown, reason-missing, panel, panel-member, not-final, nothing-to-change,
+    grade-unknown, gate-cap, same-grade, no-score.
+    """
+    if standing := said_again(state, employee, ruling):
+        return [again(standing)]
+    latest = admitted(state, roll, employee, ruling, barred)
+    decided = state.decisions[employee].grade
+    grade = decided
+    if ruling.outcome == CHANGED:
+        grade = ruling.grade or proposed["proposed"]
+        _may_become(roll, grade, decided, proposed["cap"])
+    last, before = state.last[employee], latest.resolved.hash if latest.resolved else ""
+    panel = [name.strip() for name in ruling.panel]
+    standing_votes = state.decisions[employee].data["votes"]
+    payload: dict[str, Any] = {
+        "outcome": ruling.outcome,
+        "reason": ruling.reason.strip(),
+        "panel": panel,
+        "of": latest.opened.hash,
+        "after": before,
+        "corrections": [
+            {**_cell(each), "was": each.was, "now": each.now, "version": _version(state, employee, each)}
+            for each in ruling.corrections
+        ],
+        "decided": decided,
+        "to": grade,
+        "from": proposed["raw"],
+        "proposed": proposed["proposed"],
+        "action": ACCEPT if grade == proposed["proposed"] else CHANGE,
+        "code": CODE,
+        "evidence": "",
+        "proposer": panel[0] if panel else latest.opened.author,
+        "authoriser": panel[1] if len(panel) > 1 else latest.opened.author,
+        "session": "",
+        "supersedes": last.hash if ruling.outcome == CHANGED else "",
+        "votes": dict(standing_votes),
+        "basis": roll.people[employee].basis,
+        "run": roll.run,
+        "grade": ruling.grade,
+        "changes": dict(changes),
+    }
+    said = [_cell(each) | {"now": each.now} for each in ruling.corrections]
+    token = token_of(
+        roll.cycle, APPEAL_RESOLVE, employee, latest.opened.hash, before, ruling.outcome, payload["reason"], panel,
+        said, ruling.grade,
+    )  # fmt: skip
+    return [Draft(roll.cycle, APPEAL_RESOLVE, payload["authoriser"], payload, token, employee)]
+
+
+def said_again(state: State, employee: str, ruling: Ruling) -> Entry | None:
+    """The entry in which this very ruling stands already."""
+    latest = _latest(state, employee)
+    if latest is None or latest.resolved is None:
+        return None
+    data = latest.resolved.data
+    said = [{**_cell(each), "now": each.now} for each in ruling.corrections]
+    stands = [{name: each[name] for name in ("table", "key", "column", "now")} for each in data["corrections"]]
+    typed = (ruling.outcome, ruling.reason.strip(), [name.strip() for name in ruling.panel], ruling.grade, said)
+    there = (data["outcome"], data["reason"], data["panel"], data["grade"], stands)
+    return latest.resolved if typed == there else None
+
+
+def _latest(state: State, employee: str) -> Appeal | None:
+    own = state.appeals.get(employee, ())
+    return own[-1] if own else None
+
+
+def admitted(state: State, roll: Roll, employee: str, ruling: Ruling, barred: Iterable[tuple[str, str]]) -> Appeal:
+    """The open appeal that a ruling is on, after all that can be refused before anything is replayed."""
+    latest = _latest(state, employee)
+    if latest is None or not latest.open:
+        what = f"was {_named(latest.outcome)} already" if latest else "is not there"
+        _refuse("not-open", f"An appeal of {employee} {what}, so there is nothing to resolve.")
+    _heard(roll, employee, ruling, barred)
+    if state.final is None and ruling.outcome != WITHDRAWN:
+        _refuse("not-final", f"{roll.cycle} was reopened: decide on {employee} there, and close it again first.")
+    if ruling.outcome != CHANGED and ruling.grade:
+        _refuse("outcome-unknown", f"A grade goes with the outcome {CHANGED} alone; the others leave it.")
+    if ruling.outcome == CHANGED and not ruling.grade and not ruling.corrections:
+        _refuse("nothing-to-change", "What is changed? Name the corrected fact (--correct) or the grade (--grade G).")
+    return latest
+
+
+def _cell(each: Correction) -> dict[str, Any]:
+    return {"table": each.table, "key": dict(each.key), "column": each.column}
+
+
+def _key(said: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """A recorded row's key in the order of the table's own."""
+    return tuple((name, said["key"][name]) for name in INPUTS[said["table"]].key)
+
+
+def _version(state: State, employee: str, each: Correction) -> int:
+    """The number of this figure: the frozen one is version 1."""
+    cells = [
+        {name: said[name] for name in ("table", "key", "column")}
+        for appeal in state.appeals.get(employee, ())
+        for entry in state.entries
+        if entry.kind == APPEAL_RESOLVE and entry.data["of"] == appeal.opened.hash
+        for said in entry.data["corrections"]
+    ]
+    return 2 + cells.count(_cell(each))
+
+
+def _heard(roll: Roll, employee: str, ruling: Ruling, barred: Iterable[tuple[str, str]]) -> None:
+    """Outcome, reason and panel, or a refusal."""
+    if ruling.outcome not in OUTCOMES:
+        _refuse("outcome-unknown", f"{ruling.outcome!r} is no outcome; write one of {', '.join(OUTCOMES)}.")
+    if not ruling.reason.strip():
+        _refuse("reason-missing", "An outcome has its reason: add --reason TEXT.")
+    panel = [name.strip() for name in ruling.panel if name.strip()]
+    if ruling.outcome == WITHDRAWN:
+        return
+    if len(panel) < 2 or any(roll.same(one, two) for at, one in enumerate(panel) for two in panel[at + 1 :]):
+        _refuse("panel", "Two different people or more hear an appeal: --panel NAME --panel NAME.")
+    for name in panel:
+        if roll.same(name, employee):
+            _refuse("panel-member", f"{name} would judge an own result; somebody else has to.")
+        for other, why in barred:
+            if roll.same(name, other):
+                _refuse("panel-member", f"{name} {why}, so somebody else has to hear this appeal.")
+
+
+def _may_become(roll: Roll, grade: str, decided: str, cap: str) -> None:
+    if not grade:
+        _refuse(
+            "no-score", "With that correction there is no score, so no grade follows from it; name one (--grade G)."
+        )
+    if grade not in roll.grades:
+        _refuse("grade-unknown", f"{grade} is no grade of the scheme; it has {', '.join(roll.grades)}.")
+    if cap and roll.grades.index(grade) < roll.grades.index(cap):
+        _refuse("gate-cap", f"A gate holds the grade at {cap}, so {grade} cannot be decided.")
+    if grade == decided:
+        _refuse(
+            "same-grade",
+            f"The grade would stay {decided}. Where it stays the appeal is upheld; the corrected figure is recorded "
+            "there too.",
+        )
+
+
+def _named(outcome: str) -> str:
+    return outcome.replace("_", " ")
+
+
+def _refuse(code: str, text: str) -> NoReturn:
+    raise DecisionError(f"{text} Nothing was recorded. [{code}]")
+
+
+def barred_of(case: Case, state: State, employee: str) -> list[tuple[str, str]]:
+    """Who may not hear an appeal of the employee, with the reason: raters, managers, and who decided."""
+    found = [(rater, "rated this person") for rater in _raters(case.cycle, employee)]
+    people, moves = case.cycle.employees, case.cycle.table("assignments")
+    for table in (people, moves):
+        managers = table.loc[table["employee_id"].eq(employee), "manager_id"]
+        found += [(manager, "manages or managed this person") for manager in dict.fromkeys(managers) if manager]
+    for entry in state.entries:
+        own = entry.kind == DECISION and entry.subject == employee
+        listed = entry.kind == CONSENT and any(item["employee"] == employee for item in entry.data["list"])
+        if own or listed:
+            found += [(entry.data[role], "decided on this person") for role in ("proposer", "authoriser")]
+    return list(dict.fromkeys(found))
+
+
+def _raters(cycle: Cycle, employee: str) -> list[str]:
+    own = cycle.ratings[cycle.ratings["employee_id"].eq(employee)]
+    return sorted(set(own.loc[own["role"].ne(SELF) | own["kpi"].eq(OVERALL), "rater_id"]) - {employee})
+
+
+# --- The replay ------------------------------------------------------------------------------------------------
+
+
+def replayed(case: Case, corrections: Iterable[Correction]) -> Assessment:
+    """The frozen quarter with the corrected figures, computed anew; the quarter itself where there are none.
+
+    Raises
+    ------
+    RunError
+        If the program gives other scores today than the run was published with.
+    DataError
+        If the corrected figures would be refused as input.
+    """
+    must_be_the_runs(case.assessment, case)
+    corrections = tuple(corrections)
+    if not corrections:
+        return case.assessment
+    return Assessment(corrected(case.cycle, corrections), case.seed)
+
+
+def changes_of(case: Case, state: State, employee: str, after: Assessment, to: str) -> dict[str, Any]:
+    """All that a ruling changes, as plain values: own and others' proposals, distribution, pool and bonuses.
+
+    Others' proposals move through the severity of raters; their decided grades stand.
+    """
+    before = case.assessment
+    one, two = (each.proposals.set_index("employee_id") for each in (before, after))
+    two = two.reindex(one.index)
+    own = {
+        "scores": {step: [_number(t.at[employee, f"score_{step}"]) for t in (one, two)] for step in _STEPS},
+        "grades": {step: [t.at[employee, f"grade_{step}"] or "" for t in (one, two)] for step in _STEPS},
+        "kpis": _kpis(before, after, employee),
+    }
+    moved = (two["score_proposed"] - one["score_proposed"]).drop(employee)
+    other = two["grade_proposed"].ne(one["grade_proposed"]).drop(employee)
+    listed = moved.index[(moved.abs().ge(TOLD) | other).to_numpy()]
+    others = {
+        "n": int(moved.abs().gt(1e-9).sum()),
+        "largest": _number(moved.abs().max() if len(moved) else 0.0),
+        "listed": [
+            {
+                "employee": who,
+                "scores": [_number(t.at[who, "score_proposed"]) for t in (one, two)],
+                "grades": [t.at[who, "grade_proposed"] or "" for t in (one, two)],
+            }
+            for who in listed
+        ],
+    }
+    grades = {who: found.grade for who, found in state.decisions.items()}
+    then = {**grades, employee: to}
+    counts = {
+        "proposed": [t["grade_proposed"].value_counts().to_dict() for t in (one, two)],
+        "decided": [pd.Series(g, dtype=object).value_counts().to_dict() for g in (grades, then)],
+    }
+    distribution = {
+        name: {grade: [int(side.get(grade, 0)) for side in sides] for grade in case.roll.grades}
+        for name, sides in counts.items()
+    }
+    return {"own": own, "others": others, "distribution": distribution, **_money(case, grades, then)}
+
+
+_STEPS = ("raw", "adjusted", "proposed")
+
+
+def _kpis(before: Assessment, after: Assessment, employee: str) -> list[dict[str, Any]]:
+    """Own KPIs whose figures or points moved."""
+    columns = ["target", "actual", "score_raw", "score_adjusted", "weight"]
+    key = ["scorecard", "kpi"]
+    one, two = (t.kpi_scores[t.kpi_scores["employee_id"].eq(employee)].set_index(key)[columns] for t in (before, after))
+    found = []
+    for at in one.index.union(two.index, sort=False):
+        sides = [[_number(t.at[at, name]) if at in t.index else None for name in columns] for t in (one, two)]
+        if sides[0] != sides[1]:
+            named = {name: [side[i] for side in sides] for i, name in enumerate(columns) if sides[0][i] != sides[1][i]}
+            found.append({"scorecard": at[0], "kpi": at[1], **named})
+    return found
+
+
+def _money(case: Case, before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, Any]:
+    """Pool and bonuses by the decided grades before and after, in whole cents."""
+    if not len(case.cycle.pay):
+        return {"pool": {}, "bonuses": {}}
+    scheme, pay = case.cycle.scheme, case.cycle.pay
+    pools, paid = [], []
+    for grades in (before, after):
+        rows = pool(case.scores(grades), pay, scheme)
+        pools.append(rows[rows["step"].eq("decided")].iloc[-1].to_dict())
+        table = bonuses(pd.DataFrame(grades.items(), columns=["employee_id", "grade"]), pay, scheme)
+        paid.append(table.set_index("employee_id")["cents"])
+    money = {name: [round(100 * float(each[name])) for each in pools] for name in ("cost", "budget", "balance")}
+    differs = paid[0].index[(paid[0] != paid[1]).to_numpy()]
+    changed = {who: [int(side[who]) for side in paid] for who in differs}
+    return {"pool": {**money, "currency": pools[0]["currency"]}, "bonuses": changed}
+
+
+def _number(value: Any) -> float | None:
+    """Nine significant digits, so that the same ruling gives the same entry on every machine."""
+    return None if pd.isna(value) else float(f"{float(value):.9g}")
+
+
+# --- Commands --------------------------------------------------------------------------------------------------
+
+
+def open_appeal(ledger: Ledger, case: Case, employee: str, *, facts: str, by: str, on: date) -> Done:
+    """Open an appeal of the employee against the final result."""
+    days, cycle = case.cycle.scheme.outcomes.appeal.working_days, case.cycle.id
+
+    def rule(entries):
+        return appeal_drafts(
+            state_of(entries), case.roll, employee, facts=facts, by=by, on=on, working_days=days
+        )  # fmt: skip
+
+    recorded = ledger.append_from(rule, cycle)
+    return Done(recorded, state_in(ledger, case))
+
+
+def resolve_appeal(
+    ledger: Ledger,
+    case: Case,
+    employee: str,
+    *,
+    outcome: str,
+    reason: str,
+    panel: Sequence[str] = (),
+    correct: Sequence[str] = (),
+    grade: str = "",
+) -> Done:
+    """Replay the frozen quarter with the corrected facts, and record the panel's ruling with all that it changes.
+
+    ``case`` is that of the final run (:func:`.publish.of_final`); ``correct`` are texts as
+    ``io.correction_of`` takes them.
+
+    Raises
+    ------
+    DecisionError
+        For the reasons of :func:`resolve_drafts`.
+    DataError, RunError
+        For the reasons of :func:`replayed`.
+    """
+    corrections = tuple(correction_of(case.cycle, employee, text) for text in correct)
+    ruling = Ruling(outcome, reason, tuple(panel), grade.strip(), corrections)
+    state = state_in(ledger, case)
+    if standing := said_again(state, employee, ruling):
+        return Done((standing,), state)
+    admitted(state, case.roll, employee, ruling, barred_of(case, state, employee))
+    after = replayed(case, corrections)
+    found = after.proposals.set_index("employee_id").loc[employee]
+    proposed = {
+        "raw": str(found["grade_raw"]),
+        "proposed": str(found["grade_proposed"]),
+        "cap": gate_caps(after.cycle).get(employee, ""),
+    }
+
+    def rule(entries):
+        now = state_of(entries)
+        standing = now.decisions[employee].grade
+        to = (ruling.grade or proposed["proposed"]) if outcome == CHANGED else standing
+        told = changes_of(case, now, employee, after, to if to in case.roll.grades else standing)
+        barred = barred_of(case, now, employee)
+        return resolve_drafts(now, case.roll, employee, ruling, barred=barred, proposed=proposed, changes=told)
+
+    recorded = ledger.append_from(rule, case.cycle.id)
+    return Done(recorded, state_in(ledger, case))
+
+
+def corrections_in(state: State, employee: str) -> tuple[Correction, ...]:
+    """Corrected figures of the employee that stand: of each cell the last one, of appeals that were not withdrawn."""
+    found: dict[tuple, Correction] = {}
+    for entry in state.entries:
+        if entry.kind != APPEAL_RESOLVE or entry.subject != employee or entry.data["outcome"] == WITHDRAWN:
+            continue
+        for said in entry.data["corrections"]:
+            key = _key(said)
+            found[said["table"], key, said["column"]] = Correction(
+                said["table"], key, said["column"], said["was"], said["now"]
+            )
+    return tuple(found.values())
+
+
+def corrections_table(state: State) -> pd.DataFrame:
+    """Every figure that an appeal corrected, the frozen one beside it: version 1, then the others."""
+    rows = []
+    for entry in state.entries:
+        if entry.kind != APPEAL_RESOLVE:
+            continue
+        for said in entry.data["corrections"]:
+            each = Correction(said["table"], _key(said), said["column"], said["was"], said["now"])
+            place = (entry.subject, each.table, each.row, each.column)
+            if said["version"] == 2:
+                rows.append((*place, 1, said["was"], "frozen", np.nan))
+            rows.append((*place, said["version"], said["now"], "appeal", float(entry.seq)))
+    columns = ["employee_id", "table", "row", "column", "version", "value", "by", "entry"]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.sort_values(columns[:5], kind="stable", ignore_index=True)
