@@ -63,17 +63,18 @@ class State:
         return sorted(who for who, own in self.appeals.items() if any(one.resolved is None for one in own))
 
 
-def state_of(entries: Iterable[Entry], cycle: str | None = None) -> State:
-    """The state after ``entries``, in their order; those of other cycles are passed over if ``cycle`` is given."""
+def state_of(entries: Iterable[Entry], cycle: str | None = None, before: State | None = None) -> State:
+    """The state after ``entries``, in their order; those of other cycles are passed over if ``cycle`` is given.
+
+    ``before`` is the state after the entries that came before these, which are then not folded again.
+    """
     own = tuple(entry for entry in entries if cycle in (None, entry.cycle))
-    frozen: dict[str, Entry] = {}
-    votes: dict[str, dict[str, Entry]] = {}
-    decisions: dict[str, Standing] = {}
-    last: dict[str, Entry] = {}
-    acknowledged: dict[str, int] = {}
-    signatures: list[Entry] = []
-    final = reopened = None
-    appeals: dict[str, tuple[Appeal, ...]] = {}
+    start = before or State()
+    frozen = dict(start.frozen)
+    votes = {who: dict(cast) for who, cast in start.votes.items()}
+    decisions, last, acknowledged = dict(start.decisions), dict(start.last), dict(start.acknowledged)
+    signatures, final, reopened = list(start.signatures), start.final, start.reopened
+    appeals = dict(start.appeals)
     for entry in own:
         data, who = entry.data, entry.subject
         match entry.kind:
@@ -106,7 +107,7 @@ def state_of(entries: Iterable[Entry], cycle: str | None = None) -> State:
                 *before, latest = appeals[who]
                 appeals[who] = (*before, Appeal(latest.opened, entry))
     return State(
-        own, frozen, votes, decisions, last, acknowledged, tuple(signatures), final, reopened, appeals
+        (*start.entries, *own), frozen, votes, decisions, last, acknowledged, tuple(signatures), final, reopened, appeals
     )  # fmt: skip
 
 

@@ -215,8 +215,8 @@ def _agenda(moment: Moment, place: Place, csrf: str, typed: Typed) -> dict[str, 
     groups = []
     for group, (title, lead) in heads.items():
         rows = [_row(moment, row) for row in moment.agenda if row["group"] == group]
-        open_ = sum(not row["decided"] for row in rows)
-        groups.append({"id": group.replace(" ", "-"), "title": title, "lead": lead, "rows": rows, "open": open_})
+        left = sum(not row["decided"] for row in rows)
+        groups.append({"id": group.replace(" ", "-"), "title": title, "lead": lead, "rows": rows, "open": left})
     first = next(iter(moment.open_cases), "")
     found = _found(moment, place.find) if place.find else None
     rest = sum(row["group"] == "consent" for row in moment.agenda)
