@@ -63,13 +63,13 @@ class State:
         return sorted(who for who, own in self.appeals.items() if any(one.resolved is None for one in own))
 
 
-def state_of(entries: Iterable[Entry], cycle: str | None = None, before: State | None = None) -> State:
+def state_of(entries: Iterable[Entry], cycle: str | None = None, start: State | None = None) -> State:
     """The state after ``entries``, in their order; those of other cycles are passed over if ``cycle`` is given.
 
-    ``before`` is the state after the entries that came before these, which are then not folded again.
+    ``start`` is the state after the entries that came before these, which are then not folded again.
     """
     own = tuple(entry for entry in entries if cycle in (None, entry.cycle))
-    start = before or State()
+    start = start or State()
     frozen = dict(start.frozen)
     votes = {who: dict(cast) for who, cast in start.votes.items()}
     decisions, last, acknowledged = dict(start.decisions), dict(start.last), dict(start.acknowledged)
@@ -106,8 +106,9 @@ def state_of(entries: Iterable[Entry], cycle: str | None = None, before: State |
             case "appeal_resolve":
                 *before, latest = appeals[who]
                 appeals[who] = (*before, Appeal(latest.opened, entry))
+    whole = (*start.entries, *own)
     return State(
-        (*start.entries, *own), frozen, votes, decisions, last, acknowledged, tuple(signatures), final, reopened, appeals
+        whole, frozen, votes, decisions, last, acknowledged, tuple(signatures), final, reopened, appeals
     )  # fmt: skip
 
 

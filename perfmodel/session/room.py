@@ -292,7 +292,7 @@ class Room:
         n = len(known.entries)
         if n and (len(entries) < n or entries[n - 1].hash != known.entries[-1].hash):
             return state_of(entries)
-        return state_of(entries[n:], before=known) if len(entries) > n else known
+        return state_of(entries[n:], start=known) if len(entries) > n else known
 
     def _newer_run(self) -> str:
         try:

@@ -19,7 +19,7 @@ from ..committee import Standing, decisions_table, moves_table
 from ..committee.case import plain
 from ..committee.following import acceptance, spread_table
 from ..committee.pages import LEAST_TOLD, RUBBER_STAMP
-from ..committee.state import VOTE
+from ..committee.state import PLAN, VOTE
 from ..language import say, say_n, spoken, told
 from ..ledger import Entry
 from ..plots import p_columns, w_bar
@@ -170,14 +170,19 @@ def entry_words(entry: Entry) -> str:
             moved = {"before": data["proposed"], "grade": data["to"]}
             return say("{who}: {before} changed to {grade}, {name}", who=who, name=entry.author, **moved)
         case "consent":
-            one, many = "{n} proposal accepted on consent, {name}", "{n} proposals accepted on consent, {name}"
-            return say_n(one, many, len(data["list"]), name=entry.author)
+            return say_n(
+                "{n} proposal accepted on consent, {name}",
+                "{n} proposals accepted on consent, {name}",
+                len(data["list"]),
+                name=entry.author,
+            )
         case "undo":
             return say("{who}: decision taken back, {name}", who=who, name=entry.author)
         case "vote":
             return say("A vote was recorded.")
         case "freeze":
-            return say("{stage} frozen, version {n}", stage=say(data["stage"]), n=data["version"])
+            stage = say("plan") if data["stage"] == PLAN else say("data")
+            return say("{stage} frozen, version {n}", stage=stage, n=data["version"])
         case "acknowledge":
             return say("warnings acknowledged: {codes}", codes=", ".join(sorted(data["codes"])))
         case "sign":
@@ -273,7 +278,7 @@ def _case(moment: Moment, place: Place, csrf: str, typed: Typed) -> dict[str, Ma
         post=facts.profiles[scores["profile"]].say(spoken()) if scores["profile"] in facts.profiles else "",
         place=moment.places[who]["place"] if who in moment.places else 0,
         of=len(moment.agenda),
-        group=say(group) if group else "",
+        group=_group(group),
         scores=scores,
         total=facts.totals[who],
         p=p_columns(chances, person.proposed) if known and person.proposed else "",
@@ -302,6 +307,16 @@ def _case(moment: Moment, place: Place, csrf: str, typed: Typed) -> dict[str, Ma
         now=entry_words(standing.entry) if standing else "",
     )
     return {"case": evidence, "form": form}
+
+
+def _group(name: str) -> str:
+    """Why a case is where it is on the agenda, in words."""
+    return {
+        "questioned": say("questioned by a vote"),
+        "cut line": say("at a cut line"),
+        "flagged": say("flagged otherwise"),
+        "consent": say("on consent"),
+    }.get(name, "")
 
 
 def _grades(grades: tuple[str, ...], person) -> list[str]:
@@ -399,7 +414,7 @@ def _look(moment: Moment, place: Place, csrf: str, typed: Typed) -> dict[str, Ma
             tables.append(Table(own, title, "", labels, formats).body())
     rows = [
         {
-            "stage": say(str(row["stage"])),
+            "stage": told(str(row["stage"])),
             **{name: row[name] for name in ("n", "mean", "spread")},
             **{name: row[name] for name in ("up", "down")},
         }
@@ -511,6 +526,10 @@ def _words(typed: Typed, moment: Moment | None, who: str) -> str:
             return say("The list changed while you looked: it is shown anew. Look again, then accept it.")
         case "too-long":
             return say("One field holds more than anybody reads here; shorten it.")
+        case "grade-missing":
+            return say("Choose the grade.")
+        case "run":
+            return say("A newer run was published since this meeting began; start the meeting again.")
         case "nobody-left":
             return say("Nobody is left for a consent list.")
         case _:
