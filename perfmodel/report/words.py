@@ -165,7 +165,7 @@ def label(name: str) -> str:
 # Columns that hold the words of a method. The others hold data, which no catalogue touches.
 FINISHED = frozenset(
     "reason verdict evidence what_is_identified linked_by moved_by message finding stage step what "
-    "facet design slope aim weights".split()
+    "facet design slope aim weights driver_direction law".split()
 )
 
 
