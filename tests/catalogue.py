@@ -74,7 +74,7 @@ in force; chosen; centre; baseline; least; median; most; discriminating; reliabl
 between; difference; nested; linked; shocks; Krippendorff's alpha
 plan; category; domain; upheld; changed; sent back; withdrawn; empty
 questioned; flagged; proposer; authoriser; propose; authorise
-decision; decisions; vote; votes; list; lists; higher; lower
+decision; decisions; vote; votes; list; lists; higher; lower; more; less; hierarchical; flat
 """
 FRAMES = (
     "{0} ({1})",
@@ -116,7 +116,7 @@ FRAMES = (
 NOT_TOLD = {
     "rater_id == @self.rater and quarter == @self.since",
     "--set profile=", "Address already in use", "Address in use", "Python 3", "weights: {0}",
-    '<li><a href="{}">{}</a>: {}</li>', "perfmodel run", "--acknowledge {0}", "{0} [grade-missing]",
+    '<li><a href="{}">{}</a>: {}</li>', "perfmodel run", "--acknowledge {0}",
     "at, cycle, kind, subject, author, payload, token", "key on seq", "key on {0}", "column {0}",
 }  # fmt: skip
 SQL = re.compile(r"(CREATE|SELECT|INSERT|BEGIN|SHOW|PRIMARY KEY|UNIQUE)\b")

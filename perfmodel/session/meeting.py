@@ -188,7 +188,7 @@ class RecordHandler(Handler):
             if too_long(fields):
                 raise PerfmodelError("[too-long]")
             if self.name == "decide" and not fields.get("grade"):
-                raise PerfmodelError(say("Choose the grade.") + " [grade-missing]")
+                raise PerfmodelError("[grade-missing]")
             moment = await asyncio.to_thread(self.command, self.room, fields)
         except PerfmodelError as refused:
             typed = Typed(self.name, fields, str(refused), view.code_of(str(refused)))

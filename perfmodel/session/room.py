@@ -40,6 +40,7 @@ class Facts:
     case: Case
     past: Sequence[tuple[str, Mapping[str, str]]] = ()
     session: str = ""
+    _agenda: dict[tuple[str, ...], list[dict[str, Any]]] = field(default_factory=dict)
 
     @cached_property
     def scores(self) -> dict[str, dict[str, Any]]:
@@ -93,6 +94,16 @@ class Facts:
         wide = {g.band: tuple(g.grades) for g in self.case.cycle.scheme.guideline if len(g.grades) > 1}
         return {**{grade: (grade,) for grade in self.case.roll.grades}, **wide}
 
+    def agenda(self, state: State) -> list[dict[str, Any]]:
+        """Rows of ``committee.agenda_table``: votes change it, decisions do not, so it is made anew for votes alone."""
+        votes = tuple(entry.hash for entry in state.entries if entry.kind == VOTE)
+        if votes not in self._agenda:
+            rows = agenda_table(self.case, state).drop(columns="decided").to_dict("records")
+            self._agenda.clear()
+            self._agenda[votes] = rows
+            return rows
+        return self._agenda[votes]
+
     @cached_property
     def money(self) -> "Money | None":
         """Cost of the proposals, and what each other grade of one person would add; None without a pay table."""
@@ -142,8 +153,8 @@ class Moment:
 
     @cached_property
     def agenda(self) -> list[dict[str, Any]]:
-        """Everybody with a proposal, in the order of the meeting; ``group`` as ``committee.agenda_table`` has it."""
-        return agenda_table(self.facts.case, self.state).to_dict("records")
+        """Everybody with a proposal, in the order of the meeting, by ``group``."""
+        return self.facts.agenda(self.state)
 
     @cached_property
     def places(self) -> dict[str, dict[str, Any]]:
@@ -152,7 +163,13 @@ class Moment:
     @cached_property
     def void(self) -> dict[str, list[str]]:
         """Decisions that rest on other figures, with what changed."""
-        return void(self.state, self.facts.case.roll)
+        people = self.facts.case.roll.people
+        doubtful = {
+            who: found
+            for who, found in self.state.decisions.items()
+            if who not in people or found.data["basis"] != people[who].basis
+        }
+        return void(State(decisions=doubtful), self.facts.case.roll) if doubtful else {}
 
     def standing(self, employee: str) -> Standing | None:
         """The decision in force that still holds."""
@@ -261,9 +278,21 @@ class Room:
             if self._moment is None or (head, stale) != (self._moment.head, self._moment.stale):
                 entries = self.ledger.entries()
                 head = entries[-1].hash if entries else GENESIS
-                self._moment = Moment(self.facts, state_of(entries, self.facts.case.cycle.id), head, stale)
+                own = tuple(entry for entry in entries if entry.cycle == self.facts.case.cycle.id)
+                self._moment = Moment(self.facts, self._state(own), head, stale)
             self._looked = time.monotonic()
             return self._moment
+
+    def _state(self, entries: tuple[Entry, ...]) -> State:
+        """The state after ``entries`` of the quarter; what was folded before is not folded again.
+
+        Every entry's hash is over all before it, so the same hash at the same place means the same entries up to it.
+        """
+        known = self._moment.state if self._moment else State()
+        n = len(known.entries)
+        if n and (len(entries) < n or entries[n - 1].hash != known.entries[-1].hash):
+            return state_of(entries)
+        return state_of(entries[n:], start=known) if len(entries) > n else known
 
     def _newer_run(self) -> str:
         try:
@@ -337,7 +366,7 @@ class Room:
         def under_lock(entries: tuple[Entry, ...]) -> Sequence[Draft]:
             nonlocal seen
             seen = entries
-            return rule(state_of(entries))
+            return rule(self._state(entries))
 
         cycle = self.facts.case.cycle.id
         recorded = self.ledger.append_from(under_lock, cycle)
@@ -346,7 +375,7 @@ class Room:
         with self._lock:
             if self._moment is None or entries[-1].seq >= self._moment.seq:
                 # Another's entry may stand behind by now: then the head is another one, and the next look finds it.
-                self._moment = Moment(self.facts, state_of(entries), entries[-1].hash)
+                self._moment = Moment(self.facts, self._state(entries), entries[-1].hash)
                 self._looked = time.monotonic()
             return self._moment
 

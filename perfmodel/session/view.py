@@ -19,7 +19,7 @@ from ..committee import Standing, decisions_table, moves_table
 from ..committee.case import plain
 from ..committee.following import acceptance, spread_table
 from ..committee.pages import LEAST_TOLD, RUBBER_STAMP
-from ..committee.state import VOTE
+from ..committee.state import PLAN, VOTE
 from ..language import say, say_n, spoken, told
 from ..ledger import Entry
 from ..plots import p_columns, w_bar
@@ -181,7 +181,8 @@ def entry_words(entry: Entry) -> str:
         case "vote":
             return say("A vote was recorded.")
         case "freeze":
-            return say("{stage} frozen, version {n}", stage=told(data["stage"]), n=data["version"])
+            stage = say("plan") if data["stage"] == PLAN else say("data")
+            return say("{stage} frozen, version {n}", stage=stage, n=data["version"])
         case "acknowledge":
             return say("warnings acknowledged: {codes}", codes=", ".join(sorted(data["codes"])))
         case "sign":
@@ -219,8 +220,8 @@ def _agenda(moment: Moment, place: Place, csrf: str, typed: Typed) -> dict[str, 
     groups = []
     for group, (title, lead) in heads.items():
         rows = [_row(moment, row) for row in moment.agenda if row["group"] == group]
-        open_ = sum(not row["decided"] for row in rows)
-        groups.append({"id": group.replace(" ", "-"), "title": title, "lead": lead, "rows": rows, "open": open_})
+        left = sum(not row["decided"] for row in rows)
+        groups.append({"id": group.replace(" ", "-"), "title": title, "lead": lead, "rows": rows, "open": left})
     first = next(iter(moment.open_cases), "")
     found = _found(moment, place.find) if place.find else None
     rest = sum(row["group"] == "consent" for row in moment.agenda)
@@ -277,7 +278,7 @@ def _case(moment: Moment, place: Place, csrf: str, typed: Typed) -> dict[str, Ma
         post=facts.profiles[scores["profile"]].say(spoken()) if scores["profile"] in facts.profiles else "",
         place=moment.places[who]["place"] if who in moment.places else 0,
         of=len(moment.agenda),
-        group=told(group) if group else "",
+        group=_group(group),
         scores=scores,
         total=facts.totals[who],
         p=p_columns(chances, person.proposed) if known and person.proposed else "",
@@ -306,6 +307,16 @@ def _case(moment: Moment, place: Place, csrf: str, typed: Typed) -> dict[str, Ma
         now=entry_words(standing.entry) if standing else "",
     )
     return {"case": evidence, "form": form}
+
+
+def _group(name: str) -> str:
+    """Why a case is where it is on the agenda, in words."""
+    return {
+        "questioned": say("questioned by a vote"),
+        "cut line": say("at a cut line"),
+        "flagged": say("flagged otherwise"),
+        "consent": say("on consent"),
+    }.get(name, "")
 
 
 def _grades(grades: tuple[str, ...], person) -> list[str]:
@@ -515,6 +526,10 @@ def _words(typed: Typed, moment: Moment | None, who: str) -> str:
             return say("The list changed while you looked: it is shown anew. Look again, then accept it.")
         case "too-long":
             return say("One field holds more than anybody reads here; shorten it.")
+        case "grade-missing":
+            return say("Choose the grade.")
+        case "run":
+            return say("A newer run was published since this meeting began; start the meeting again.")
         case "nobody-left":
             return say("Nobody is left for a consent list.")
         case _:

@@ -90,7 +90,8 @@ class LiveWeights:
             f"<tr><td>{escape(str(r.employee_id))}</td><td>{escape(r.grade)}</td><td>→ {escape(r.grade_new)}</td></tr>"
             for r in flips.head(LISTED).itertuples()
         )
-        more = f"<p>{escape(say('{n} more.', n=len(flips) - LISTED))}</p>" if len(flips) > LISTED else ""
+        left = say("{n} more.", n=len(flips) - LISTED)
+        more = f"<p>{escape(left)}</p>" if len(flips) > LISTED else ""
         nodes = self.nodes()
         weights = say(", ").join(f"{c} {nodes[c]:.1f}" for c in self.space.ranges)
         whole = say("Percent of the whole: {weights}", weights=weights)
