@@ -200,7 +200,7 @@ def test_precision_covers_the_true_share_in_most_seeds():
     assert covered > 24
 
 
-def test_draws_double_until_the_aim_is_met_or_the_most_are_used():
+def test_draws_grow_until_the_aim_is_met_or_the_most_are_used():
     space = WeightSpace.tree(TREE)
     points = random_points(space)
     coarse = simulate_weights(points, space, grades=GRADES, half_width=0.1).precision
@@ -209,6 +209,24 @@ def test_draws_double_until_the_aim_is_met_or_the_most_are_used():
     assert fine.se_bands > 0
     assert coarse.draws < fine.draws and fine.half_width <= 0.005
     assert never.draws == 8192 and not never.reached and "aim was closer" in str(never)
+
+
+def test_the_error_of_the_least_certain_share_is_that_of_repetition():
+    # 24 seeds of 2,048 draws each tell the true standard error of every share, pooled over shares that lie alike so
+    # that chance among thousands does not pick the largest: between .4 and .6 its mean square. What one seed reports
+    # must lie above that (it is of the least certain) and not at twice it, where the largest of 1,200 estimates with
+    # 15 degrees of freedom would be.
+    space = WeightSpace.tree(TREE)
+    points = random_points(space, 100)
+    found, told = [], []
+    for seed in range(24):
+        sim = simulate_weights(points, space, grades=GRADES, seed=seed, half_width=1e-9, most_draws=2048)
+        found.append(np.concatenate([sim.grade_shares, sim.bands], axis=1))
+        told.append(max(sim.precision.se, sim.precision.se_bands))
+    mean, spread = np.mean(found, axis=0), np.std(found, axis=0, ddof=1)
+    middle = np.sqrt((spread[(mean > 0.4) & (mean < 0.6)] ** 2).mean())
+    assert middle < np.mean(told) < 1.7 * middle
+    assert np.quantile(spread, 0.99) < np.mean(told) * 1.2
 
 
 def test_draws_go_on_until_rank_bands_are_close_too():

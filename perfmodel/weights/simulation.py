@@ -482,7 +482,7 @@ def simulate_weights(
         baseline=base,
         score=pd.Series(now, who, name="score").reindex(everyone),
         grade=pd.Series(np.array(ladder.grades, object)[place], who, name="grade").reindex(everyone, fill_value=""),
-        grade_shares=frame(tally.shares.mean(axis=0).T, list(ladder.grades)),
+        grade_shares=frame(tally.mean_shares, list(ladder.grades)),
         reason=reason,
         precision=precision,
         seed=seed,
