@@ -813,6 +813,30 @@ def test_scores_of_the_technology_achievement_index():
     )
 
 
+def test_the_table_of_reasons_says_where_the_driver_turns_the_grade():
+    # e00: 70 + 20 w_a / 100, an A now (w_a 55) and a B below w_a = 50. e01: the same inside category a, where x at
+    # 55 % gives (70 + 20 x / 100) * .5 + 85 * .5: an A from x = 25 %, so never a B within 30..70: not listed.
+    space = WeightSpace({"a": (40, 60), "b": (40, 60)})
+    sim = simulate_weights(table([[90, 70]], "ab"), space, grades=GRADES, baseline=pd.Series({"a": 55, "b": 45}))
+    row = sim.why().iloc[0]
+    assert (row.employee_id, row.grade, row.driver, row.direction, row.grade_then) == ("e00", "A", "a", "less", "B")
+    assert row.weight_now == pytest.approx(55) and row.turns_at == pytest.approx(50, abs=1e-6)
+    tree = WeightSpace.tree({"a": ((50, 50), {"x": (30, 70), "y": (30, 70)}), "b": ((50, 50), {"z": (100, 100)})})
+    base = pd.Series({"x": 27.5, "y": 22.5, "z": 50.0})
+    inner = simulate_weights(table([[90, 70, 80], [90, 70, 85]], "xyz"), tree, grades=GRADES, baseline=base).why()
+    # e00 here: (70 + .2 x) / 2 + 40 >= 80 <=> x >= 50, percent of category a; now 55.
+    assert list(inner.employee_id) == ["e00"] and inner.turns_at[0] == pytest.approx(50, abs=1e-6)
+    assert inner.weight_now[0] == pytest.approx(55)
+    many = simulate_weights(
+        random_points(WeightSpace.tree(TREE), 60, missing=0.1), WeightSpace.tree(TREE), grades=GRADES
+    )
+    found = many.why()
+    assert found.w_stay.is_monotonic_increasing and set(found.employee_id) == set(many.stay.index[many.stay < 1])
+    known = found[found.turns_at.notna()]
+    assert len(known) > 5 and (known.grade_then != known.grade).all()
+    assert ((known.turns_at > known.weight_now) == (known.direction == "more")).all()
+
+
 # ---- scenarios ----
 
 

@@ -366,6 +366,16 @@ class WeightSpace:
         leaves = [outer[:, [i]] * v[g.ravel()] for i, (v, g) in enumerate(zip(inside, grid[1:], strict=True))]
         return pd.DataFrame(np.unique(np.round(np.concatenate(leaves, axis=1), 9), axis=0), columns=self.names)
 
+    @property
+    def rule(self) -> str:
+        """The law, and an order with what it leaves, in a few words: for every figure that rests on them."""
+        law = f"law: {self.law}"
+        if not self.order:
+            return law
+        ordered_ = replace(self, law="hierarchical").acceptance
+        told = ", ".join(f"{one} ≥ {other}" for one, other in self.order)
+        return f"{law}; order: {told}, which {100 * ordered_:.2g} % of the choices inside the ranges keep"
+
     @cached_property
     def notes(self) -> list[str]:
         """What the ranges do not say by themselves: ends never reached, or reached in one way only."""
