@@ -200,7 +200,7 @@ def test_precision_covers_the_true_share_in_most_seeds():
     assert covered > 24
 
 
-def test_draws_double_until_the_aim_is_met_or_the_most_are_used():
+def test_draws_grow_until_the_aim_is_met_or_the_most_are_used():
     space = WeightSpace.tree(TREE)
     points = random_points(space)
     coarse = simulate_weights(points, space, grades=GRADES, half_width=0.1).precision
@@ -209,6 +209,24 @@ def test_draws_double_until_the_aim_is_met_or_the_most_are_used():
     assert fine.se_bands > 0
     assert coarse.draws < fine.draws and fine.half_width <= 0.005
     assert never.draws == 8192 and not never.reached and "aim was closer" in str(never)
+
+
+def test_the_error_of_the_least_certain_share_is_that_of_repetition():
+    # 24 seeds of 2,048 draws each tell the true standard error of every share, pooled over shares that lie alike so
+    # that chance among thousands does not pick the largest: between .4 and .6 its mean square. What one seed reports
+    # must lie above that (it is of the least certain) and not at twice it, where the largest of 1,200 estimates with
+    # 15 degrees of freedom would be.
+    space = WeightSpace.tree(TREE)
+    points = random_points(space, 100)
+    found, told = [], []
+    for seed in range(24):
+        sim = simulate_weights(points, space, grades=GRADES, seed=seed, half_width=1e-9, most_draws=2048)
+        found.append(np.concatenate([sim.grade_shares, sim.bands], axis=1))
+        told.append(max(sim.precision.se, sim.precision.se_bands))
+    mean, spread = np.mean(found, axis=0), np.std(found, axis=0, ddof=1)
+    middle = np.sqrt((spread[(mean > 0.4) & (mean < 0.6)] ** 2).mean())
+    assert middle < np.mean(told) < 1.7 * middle
+    assert np.quantile(spread, 0.99) < np.mean(told) * 1.2
 
 
 def test_draws_go_on_until_rank_bands_are_close_too():
@@ -793,6 +811,30 @@ def test_scores_of_the_technology_achievement_index():
     assert [found[c] for c in ("Finland", "United_States", "Slovenia")] == pytest.approx(
         [0.744, 0.733, 0.458], abs=2e-3
     )
+
+
+def test_the_table_of_reasons_says_where_the_driver_turns_the_grade():
+    # e00: 70 + 20 w_a / 100, an A now (w_a 55) and a B below w_a = 50. e01: the same inside category a, where x at
+    # 55 % gives (70 + 20 x / 100) * .5 + 85 * .5: an A from x = 25 %, so never a B within 30..70: not listed.
+    space = WeightSpace({"a": (40, 60), "b": (40, 60)})
+    sim = simulate_weights(table([[90, 70]], "ab"), space, grades=GRADES, baseline=pd.Series({"a": 55, "b": 45}))
+    row = sim.why().iloc[0]
+    assert (row.employee_id, row.grade, row.driver, row.direction, row.grade_then) == ("e00", "A", "a", "less", "B")
+    assert row.weight_now == pytest.approx(55) and row.turns_at == pytest.approx(50, abs=1e-6)
+    tree = WeightSpace.tree({"a": ((50, 50), {"x": (30, 70), "y": (30, 70)}), "b": ((50, 50), {"z": (100, 100)})})
+    base = pd.Series({"x": 27.5, "y": 22.5, "z": 50.0})
+    inner = simulate_weights(table([[90, 70, 80], [90, 70, 85]], "xyz"), tree, grades=GRADES, baseline=base).why()
+    # e00 here: (70 + .2 x) / 2 + 40 >= 80 <=> x >= 50, percent of category a; now 55.
+    assert list(inner.employee_id) == ["e00"] and inner.turns_at[0] == pytest.approx(50, abs=1e-6)
+    assert inner.weight_now[0] == pytest.approx(55)
+    many = simulate_weights(
+        random_points(WeightSpace.tree(TREE), 60, missing=0.1), WeightSpace.tree(TREE), grades=GRADES
+    )
+    found = many.why()
+    assert found.w_stay.is_monotonic_increasing and set(found.employee_id) == set(many.stay.index[many.stay < 1])
+    known = found[found.turns_at.notna()]
+    assert len(known) > 5 and (known.grade_then != known.grade).all()
+    assert ((known.turns_at > known.weight_now) == (known.direction == "more")).all()
 
 
 # ---- scenarios ----

@@ -191,9 +191,10 @@ def importance(weight_importance: pd.DataFrame, *, width: float = 7.2) -> Chart:
 def stability(weight_importance: pd.DataFrame, permitted: pd.DataFrame | None = None, *, width: float = 7.2) -> Chart:
     """How far each weight can move (percent of the whole) before more than one grade in twenty changes.
 
-    ``permitted``: ``kpi, least, most``, what the ranges allow, drawn as a thin line behind.
+    ``permitted``: ``kpi, least, most``, what the ranges allow, drawn as a thin line behind. A table by ``category``
+    is drawn the same.
     """
-    rows = weight_importance
+    rows = weight_importance if "kpi" in weight_importance else weight_importance.rename(columns={"category": "kpi"})
     ends = {} if permitted is None else {r.kpi: (r.least, r.most) for r in rows_of(permitted)}
     if "profile" in rows and rows["profile"].nunique() > 1:
         rows = rows[rows["profile"] == rows["profile"].iloc[0]]

@@ -1,7 +1,7 @@
 """WeightSpace: the weights a scheme permits, in percent, one level or two."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -176,17 +176,22 @@ class WeightSpace:
             cut += box.dimension
         return leaves
 
-    def stream(self, seed, start: int = 512) -> Iterator[np.ndarray]:
-        """Endless blocks of draws from one scrambled Sobol sequence: ``start`` rows, then as many as so far.
+    def source(self, seed) -> Callable[[int], np.ndarray]:
+        """Draws on demand: a function from n to draws at the next n points of one scrambled Sobol sequence.
 
-        A block has at most ``MOST_ROWS`` rows, so that memory does not grow with the draws. Under the flat law a point
-        is kept with chance prod (W / its best) ** dimension (:attr:`acceptance`); blocks are then shorter.
+        Under the flat law a point is kept with chance prod (W / its best) ** dimension (:attr:`acceptance`), so there
+        are then fewer draws than points. Ask for at most ``MOST_ROWS`` at a time, and memory stays small.
         """
         points = _sobol(self.dimension + bool(self._powers.any()), seed)
-        size = start
+        return lambda n: self._drawn(points(n))
+
+    def stream(self, seed, start: int = 512) -> Iterator[np.ndarray]:
+        """Endless blocks of :meth:`source`: ``start`` points, then as many as so far, at most ``MOST_ROWS``."""
+        source, taken = self.source(seed), 0
         while True:
-            yield self._drawn(points(min(size, MOST_ROWS)))  # nothing of a block is held while others are asked for
-            size = max(points.taken, start)
+            size = min(max(taken, start), MOST_ROWS)
+            taken += size
+            yield source(size)  # nothing of a block is held while others are asked for
 
     def _drawn(self, u: np.ndarray) -> np.ndarray:
         """Draws of the space's own law from points of the unit cube, at most one of each."""
@@ -360,6 +365,16 @@ class WeightSpace:
         outer = corners[grid[0].ravel()]
         leaves = [outer[:, [i]] * v[g.ravel()] for i, (v, g) in enumerate(zip(inside, grid[1:], strict=True))]
         return pd.DataFrame(np.unique(np.round(np.concatenate(leaves, axis=1), 9), axis=0), columns=self.names)
+
+    @property
+    def rule(self) -> str:
+        """The law, and an order with what it leaves, in a few words: for every figure that rests on them."""
+        law = f"law: {self.law}"
+        if not self.order:
+            return law
+        ordered_ = replace(self, law="hierarchical").acceptance
+        told = ", ".join(f"{one} ≥ {other}" for one, other in self.order)
+        return f"{law}; order: {told}, which {100 * ordered_:.2g} % of the choices inside the ranges keep"
 
     @cached_property
     def notes(self) -> list[str]:

@@ -40,7 +40,7 @@ def importance(
     enough = n > 1 and variance > 1e-12
     low = high = np.full(len(weights), np.nan)
     if n:
-        paths = [_kpi_paths(space, weights, up) for up in (False, True)]
+        paths = [kpi_paths(space, weights, up) for up in (False, True)]
         safe = _stable(panel, space, weights, ladder, paths)
         low, high = (weights + part * np.diagonal(path) for part, path in zip(safe, paths, strict=True))
     cap = points_cap.to_numpy(float)
@@ -72,22 +72,28 @@ def categories(
     """
     weights = baseline.to_numpy()
     outer = space.category_weights(weights[None])[0]
-    shares = space.shares(weights)
-    spread = np.zeros((len(outer), len(weights)))  # percent of the whole by one point of each category
-    for i, (c, part) in enumerate(space.parts.items()):
-        spread[i, part] = shares[c] / 100
     low = high = np.full(len(outer), np.nan)
     if len(panel.points):
-        paths = [np.stack([_move(space.outer, outer, i, up) for i in range(len(outer))]) for up in (False, True)]
-        safe = _stable(panel, space, weights, ladder, [path @ spread for path in paths])
-        low, high = (outer + part * np.diagonal(path) for part, path in zip(safe, paths, strict=True))
+        paths = [category_paths(space, weights, up) for up in (False, True)]
+        safe = _stable(panel, space, weights, ladder, paths)
+        own = [[path[i, part].sum() for i, part in enumerate(space.parts.values())] for path in paths]
+        low, high = (outer + part * np.array(step) for part, step in zip(safe, own, strict=True))
     of = kpis.groupby([space.categories[n] for n in kpis.index])[["importance", "importance_share"]]
     table = of.sum(min_count=1).reindex(list(space.ranges))
     table.insert(0, "weight_nominal", outer)
     return table.assign(stable_low=np.round(low, 6), stable_high=np.round(high, 6)).rename_axis("category")
 
 
-def _kpi_paths(space: WeightSpace, weights: np.ndarray, up: bool) -> np.ndarray:
+def category_paths(space: WeightSpace, weights: np.ndarray, up: bool) -> np.ndarray:
+    """The longest move of each category, the shares inside staying: (categories, weights), percent of the whole."""
+    outer, shares = space.category_weights(weights[None])[0], space.shares(weights)
+    spread = np.zeros((len(outer), len(weights)))  # percent of the whole by one point of each category
+    for i, (c, part) in enumerate(space.parts.items()):
+        spread[i, part] = shares[c] / 100
+    return np.stack([_move(space.outer, outer, i, up) for i in range(len(outer))]) @ spread
+
+
+def kpi_paths(space: WeightSpace, weights: np.ndarray, up: bool) -> np.ndarray:
     """The longest move of each weight inside its level, percent of the whole: (weights, weights)."""
     steps = np.zeros((len(weights), len(weights)))
     if not space.within:
@@ -119,12 +125,9 @@ def _stable(
 ) -> list[np.ndarray]:
     """How far along each path (paths, weights) few grades change, as a share of it; halving, as changes only grow."""
     now = ladder.place(panel.scores(weights[None])[0])
-    rows, ends = space.limits()  # an order among the weights may stop the move earlier
     found = []
-    for path in paths:
-        rate, slack = path @ rows.T, ends - rows @ weights
-        stops = np.where(rate > EDGE, slack / np.where(rate > EDGE, rate, 1.0), 1.0)
-        path = path * np.clip(stops.min(axis=1), 0.0, 1.0)[:, None]
+    for whole in paths:
+        path, part = within_limits(space, weights, whole)
         safe, reach = np.zeros(len(path)), np.ones(len(path))
         tried = np.ones(len(path))
         for _ in range(HALVINGS):
@@ -132,5 +135,14 @@ def _stable(
             good = (grades != now).sum(axis=1) <= TOLERATED * max(len(now), 1)
             safe, reach = np.where(good, tried, safe), np.where(good, reach, tried)
             tried = np.where(safe == 1.0, 1.0, (safe + reach) / 2)
-        found.append(safe * np.clip(stops.min(axis=1), 0.0, 1.0))
+        found.append(safe * part)
     return found
+
+
+def within_limits(space: WeightSpace, weights: np.ndarray, path: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Paths (paths, weights) as far as an order among the weights lets them go, and the share of each that is."""
+    rows, ends = space.limits()
+    rate, slack = path @ rows.T, ends - rows @ weights
+    stops = np.where(rate > EDGE, slack / np.where(rate > EDGE, rate, 1.0), 1.0)
+    part = np.clip(stops.min(axis=1), 0.0, 1.0)
+    return path * part[:, None], part

@@ -32,7 +32,7 @@ class Panel:
 
     @cached_property
     def filled(self) -> np.ndarray:
-        return np.nan_to_num(self.points, nan=0.0)
+        return self.points if self._whole.all() else np.nan_to_num(self.points, nan=0.0)
 
     @cached_property
     def _patterns(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:

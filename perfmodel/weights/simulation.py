@@ -18,6 +18,7 @@ from .ranks import Budget, rank_limits
 from .sensitivity import CLASSES, chance_level, first_order
 from .tally import CELLS, Precision, Tally, first_draws, streams
 from .turn import turning_weights
+from .why import turns
 
 RANK_BANDS = (0.10, 0.25, 0.50, 0.75, 0.90, 1.0)  # upper ends, as shares of the employees ranked
 MOST_DRAWS = 65_536
@@ -211,6 +212,31 @@ class WeightSimulation:
         """Employees whose grade rests on the choice of weights, the least settled first."""
         table = self.grade_shares.add_prefix("w_").assign(grade=self.grade, w_stay=self.stay, driver=self.driver)
         return table[table["w_stay"] < 1 - 1e-12].sort_values("w_stay", kind="stable")
+
+    def why(self) -> pd.DataFrame:
+        """Why grades rest on the choice: ``employee_id, grade, w_stay, driver, direction, weight_now, turns_at,
+        grade_then`` of those who do not keep their grade in every draw, the least settled first.
+
+        ``driver``: the weight that drives it (:attr:`drivers`) and whether more or less of it changes the grade; ``""``
+        where none stands out. ``turns_at``: the value at which it turns the grade, the others of its level giving way;
+        empty where it alone does not. Categories in percent of the whole, weights inside in percent of the category.
+        """
+        open_ = self.stay[self.stay < 1 - 1e-12].index
+        table = pd.DataFrame({"grade": self.grade, "w_stay": self.stay}).loc[open_]
+        table = table.join(self.drivers[["weight", "direction"]].rename(columns={"weight": "driver"}))
+        table = table.assign(weight_now=np.nan, turns_at=np.nan, grade_then="")
+        led = table.index[table["driver"] != ""]
+        if len(led):
+            at = self._who.get_indexer(led)
+            now, then, place = turns(
+                self.panel.take(at), self.space, self.baseline.to_numpy(), self.ladder.take(at),
+                list(table.loc[led, "driver"]), table.loc[led, "direction"].eq("more").to_numpy(),
+            )  # fmt: skip
+            grades = np.array(self.ladder.grades, object)[place]
+            table.loc[led, "weight_now"], table.loc[led, "turns_at"] = now, then
+            table.loc[led, "grade_then"] = np.where(np.isnan(then), "", grades)
+        table = table.rename_axis("employee_id").reset_index()
+        return table.sort_values(["w_stay", "employee_id"], kind="stable", ignore_index=True)
 
     @property
     def _who(self) -> pd.Index:
@@ -482,7 +508,7 @@ def simulate_weights(
         baseline=base,
         score=pd.Series(now, who, name="score").reindex(everyone),
         grade=pd.Series(np.array(ladder.grades, object)[place], who, name="grade").reindex(everyone, fill_value=""),
-        grade_shares=frame(tally.shares.mean(axis=0).T, list(ladder.grades)),
+        grade_shares=frame(tally.mean_shares, list(ladder.grades)),
         reason=reason,
         precision=precision,
         seed=seed,
