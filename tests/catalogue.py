@@ -50,6 +50,8 @@ LABELS = (
     ("perfmodel.report.index", "WARNINGS"),
     ("perfmodel.report.words", "MONTHS"),
     ("perfmodel.report.page", "CHIPS"),
+    ("perfmodel.report.year", "METHOD_NAMES"),
+    ("perfmodel.plots.health", "CLUSTERS"),
 )
 # Words and frames of methods that no rule below recognises as prose: verdicts, states, and how pieces are joined.
 WORDS = """
@@ -58,7 +60,7 @@ maximum; minimum; one; two; three; four; five; six; weights; actual; target; emp
 discrimination; drift; semicolons; tabs; bars; manager; peer; self; skip; dotted; second; vignette
 direct superior; superior's superior; functional superior; second rater; measure; unit; target rule; source; period
 raw; adjusted; proposed; decided; company; a result late; no score
-no shared rater or ratee
+no shared rater or ratee; people; raters; units; higher; lower; holds; unclear
 no rating that tells anything of severity; all ratings that could tell are equal; no rating here tells of severity
 """
 FRAMES = (
