@@ -65,7 +65,7 @@ maximum; minimum; one; two; three; four; five; six; weights; actual; target; emp
 discrimination; drift; semicolons; tabs; bars; manager; peer; self; skip; dotted; second; vignette
 direct superior; superior's superior; functional superior; second rater; measure; unit; target rule; source; period
 raw; adjusted; proposed; decided; company; a result late; no score
-no shared rater or ratee
+no shared rater or ratee; people; raters; units; higher; lower; holds; unclear
 no rating that tells anything of severity; all ratings that could tell are equal; no rating here tells of severity
 raw to adjusted; raw to proposed; raw to decided; adjusted to proposed; adjusted to decided; proposed to decided
 holds; unclear; same; apart; free; better; worse; met; unmet; people; raters; units; decisions; grades; nothing
