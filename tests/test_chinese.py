@@ -35,7 +35,8 @@ WORD = re.compile(r"(?<![\w./:#=@-])[A-Za-z][a-z]{2,}(?![\w/:#=@-]|\.\w)")
 CHINESE = re.compile(r"[\u3400-\u9fff]")
 # Programs, what is typed into them, units, and those after whom a method is called.
 TERMS = (
-    "perfmodel lab", "perfmodel decide", "perfmodel", "Python", "JupyterLab", "live = True", "logit", "GiB", "rmse", "Fisher", "Benjamini",
+    "perfmodel lab", "perfmodel decide",
+    "perfmodel", "Python", "JupyterLab", "live = True", "logit", "GiB", "rmse", "Fisher", "Benjamini",
     "Hochberg", "Rasch", "Mantel", "Haenszel", "Krippendorff", "Wright", "Douglas", "Applied Psychological Measurement",
 )  # fmt: skip
 IDS = {"id", "code", "unit", "measure", "target_rule", "source", "period"}  # of a scheme: texts in one language
