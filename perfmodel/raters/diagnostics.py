@@ -180,6 +180,7 @@ def drift(quarters: Mapping[str, pd.DataFrame], spread: Mapping[str, float]) -> 
     for quarter, table in quarters.items():
         told = 1 - table["se"] ** 2 / spread.get(quarter, np.nan)
         known = table[table["severity"].notna() & (table["se"] > 0) & (told > TOLD)]
+        told = told[known.index]
         known = known.assign(severity=known["severity"] / told, se=known["se"] / np.sqrt(told))
         both = [rater for rater in known.index if rater in past]
         shift = float(known.loc[both, "severity"].mean() - np.mean([past[i][0] for i in both])) if both else 0.0
