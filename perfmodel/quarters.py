@@ -287,6 +287,8 @@ def _score_year(
     scheme: Scheme,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The year as one long quarter through ``scoring``: items, and ``employee_id, score, reason``."""
+    if cards.empty:  # nobody has a counted scorecard in any quarter
+        return ordered[-1].items.iloc[:0], pd.DataFrame(columns=["employee_id", "reason", "score"])
     cycle = _cycle_of_year(cumulate(figures, scheme), plan, cards, quarters, newest, ordered, scheme)
     items = item_scores(cycle)
     table = total(cycle, items)

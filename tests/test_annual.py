@@ -282,3 +282,10 @@ def test_a_part_of_a_year_says_so_and_a_doubled_quarter_is_refused(quarters):
     with pytest.raises(DataError, match="the same days would count twice"):
         annual([quarters[0], quarters[0]])
     assert quarters[0].cycle.scheme.end == date(2026, 3, 31)
+
+
+def test_a_year_in_which_nobody_is_scored_has_everybody_and_no_grade(tmp_path):
+    folder = write_small(tmp_path / "2026Q3")
+    (folder / "exclusions.csv").write_text("employee_id,reason\n" + "".join(f"00{i},left\n" for i in range(1, 9)))
+    year = annual([Assessment(read_cycle(folder))])
+    assert year.counts == {"in": 8, "scored": 0, "late": 0, "no score": 8} and year.results.grade.eq("").all()
