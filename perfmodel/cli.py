@@ -215,9 +215,12 @@ def _committee_verbs(verb, cycle) -> None:
     p.add_argument("--reason", metavar="TEXT", required=True, help="the reason in words")
     p.add_argument("--panel", metavar="NAME", action="append", default=[], help="who heard it; twice or more")
     p.add_argument(
-        "--correct", metavar="TABLE:KEY:COLUMN=VALUE", action="append", default=[],
+        "--correct",
+        metavar="TABLE:KEY:COLUMN=VALUE",
+        action="append",
+        default=[],
         help="a corrected fact, such as results:gross_margin:actual=31.5; repeatable",
-    )  # fmt: skip
+    )
     p.add_argument(
         "--grade", metavar="G", default="", help="with changed: this grade, else the one that the replay gives"
     )
@@ -546,8 +549,11 @@ def appeal(a) -> int:
         page = committee.write_pages(book, case)
         print(committee.status_sentence(committee.scene_of(book, case)))
         left = done.state.open_appeals
-        print(say_n("{n} appeal is open: {ids}.", "{n} appeals are open: {ids}.", len(left), ids=words.listing(left))
-              if left else say("No appeal is open."))  # fmt: skip
+        print(
+            say_n("{n} appeal is open: {ids}.", "{n} appeals are open: {ids}.", len(left), ids=words.listing(left))
+            if left
+            else say("No appeal is open.")
+        )
         print(done.entries[-1].hash)
         print(page.parent / "restricted" / "appeals.html")
     return OK
@@ -562,12 +568,15 @@ def export(a) -> int:
         case, book = committee.open_case(a.source, a.runs, a.cycle, a.scheme), open_ledger(a.ledger)
         case = committee.of_final(case, committee.state_in(book, case))
         status = committee.scene_of(book, case).status
-        made, _ = committee.export(
-            book, case, a.layout, status=status, effective=a.effective, by=a.by, again_=a.again
-        )  # fmt: skip
+        made, _ = committee.export(book, case, a.layout, status=status, effective=a.effective, by=a.by, again_=a.again)
         place, control = committee.write_export(made, a.out)
-        text = say_n("{n} row for {layout}, {total} in all.", "{n} rows for {layout}, {total} in all.", made.rows,
-                     layout=a.layout, total=f"{made.cents / 100:.2f}")  # fmt: skip
+        text = say_n(
+            "{n} row for {layout}, {total} in all.",
+            "{n} rows for {layout}, {total} in all.",
+            made.rows,
+            layout=a.layout,
+            total=f"{made.cents / 100:.2f}",
+        )
         if a.layout == "hris":
             text = say_n("{n} row for {layout}.", "{n} rows for {layout}.", made.rows, layout=a.layout)
         print(text)

@@ -42,8 +42,14 @@ def _page(scene: Scene) -> str:
             "outcome": [_status(appeal.outcome) for appeal, _ in own],
         }
     )
-    labels = {"entry": say("Entry"), "employee_id": say("Employee"), "filed": say("Filed"), "by": say("By"),
-              "facts": say("Facts"), "outcome": say("Outcome")}  # fmt: skip
+    labels = {
+        "entry": say("Entry"),
+        "employee_id": say("Employee"),
+        "filed": say("Filed"),
+        "by": say("By"),
+        "facts": say("Facts"),
+        "outcome": say("Outcome"),
+    }
     lead = say_n("{n} appeal, {open} open.", "{n} appeals, {open} open.", len(own), open=len(state.open_appeals))
     parts: list[Any] = [
         Sentences([status_sentence(scene), lead]),
@@ -51,8 +57,16 @@ def _page(scene: Scene) -> str:
     ]
     parts += [_ruling(entry) for entry in state.entries if entry.kind == APPEAL_RESOLVE]
     if len(corrected := corrections_table(state)):
-        shown = {"employee_id": say("Employee"), "table": say("Table"), "row": say("Row"), "column": say("Column"),
-                 "version": say("Version"), "value": say("Value"), "by": say("By"), "entry": say("Entry")}  # fmt: skip
+        shown = {
+            "employee_id": say("Employee"),
+            "table": say("Table"),
+            "row": say("Row"),
+            "column": say("Column"),
+            "version": say("Version"),
+            "value": say("Value"),
+            "by": say("By"),
+            "entry": say("Entry"),
+        }
         formats = {"version": "count", "entry": "count"}
         caption = say("The frozen figure is version 1 and stays; a corrected one stands beside it.")
         corrected = corrected.assign(by=[told(by) for by in corrected["by"]])
@@ -70,8 +84,9 @@ def _status(outcome: str) -> str:
 
 def _ruling(entry: Entry) -> Section:
     data = entry.data
-    title = say("{employee}: {outcome}, entry {n}", employee=entry.subject, outcome=outcome_name(data["outcome"]),
-                n=entry.seq)  # fmt: skip
+    title = say(
+        "{employee}: {outcome}, entry {n}", employee=entry.subject, outcome=outcome_name(data["outcome"]), n=entry.seq
+    )
     return Section(title, ruling_parts(entry.subject, data), data["reason"])
 
 
@@ -89,9 +104,17 @@ def ruling_parts(employee: str, data: Mapping[str, Any]) -> list[Any]:
             "grade_after": [own["grades"][step][1] for step in STEPS],
         }
     )
-    labels = {"step": say("Step"), "score_before": say("Score before"), "score_after": say("Score after"),
-              "grade_before": say("Grade before"), "grade_after": say("Grade after"), "employee": say("Employee"),
-              "grade": say("Grade"), "before": say("Before"), "after": say("After")}  # fmt: skip
+    labels = {
+        "step": say("Step"),
+        "score_before": say("Score before"),
+        "score_after": say("Score after"),
+        "grade_before": say("Grade before"),
+        "grade_after": say("Grade after"),
+        "employee": say("Employee"),
+        "grade": say("Grade"),
+        "before": say("Before"),
+        "after": say("After"),
+    }
     formats = {"score_before": "score2", "score_after": "score2"}
     if data["corrections"]:
         parts.append(Table(steps, say("Own score and grade"), employee, labels, formats))
@@ -130,17 +153,29 @@ def change_sentences(data: Mapping[str, Any]) -> list[str]:
     for each in data["corrections"]:
         row = "/".join(value for name, value in each["key"].items() if name != "employee_id" and value)
         lines.append(
-            say("{table}, {row}: {column} {was} → {now} (version {n}).", table=each["table"], row=row or "-",
-                column=each["column"], was=each["was"] or say("nothing"), now=each["now"] or say("nothing"),
-                n=each["version"])
-        )  # fmt: skip
+            say(
+                "{table}, {row}: {column} {was} → {now} (version {n}).",
+                table=each["table"],
+                row=row or "-",
+                column=each["column"],
+                was=each["was"] or say("nothing"),
+                now=each["now"] or say("nothing"),
+                n=each["version"],
+            )
+        )
     before, after = changes["own"]["scores"]["proposed"]
     if data["corrections"] and before is not None and after is not None:
         one, two = changes["own"]["grades"]["proposed"]
         lines.append(
-            say("Proposed score {before} → {after} ({change}), proposed grade {one} → {two}.", before=f"{before:.3f}",
-                after=f"{after:.3f}", change=signed(after - before, 3), one=one, two=two)
-        )  # fmt: skip
+            say(
+                "Proposed score {before} → {after} ({change}), proposed grade {one} → {two}.",
+                before=f"{before:.3f}",
+                after=f"{after:.3f}",
+                change=signed(after - before, 3),
+                one=one,
+                two=two,
+            )
+        )
     if data["outcome"] == CHANGED:
         lines.append(say("Decided grade {one} → {two}.", one=data["decided"], two=data["to"]))
     others = changes["others"]
@@ -150,22 +185,27 @@ def change_sentences(data: Mapping[str, Any]) -> list[str]:
             say_n(
                 "{n} other proposal moves, by {most} points at most; {flips} of them to another grade.",
                 "{n} other proposals move, by {most} points at most; {flips} of them to another grade.",
-                others["n"], most=f"{others['largest']:.3f}", flips=len(flips),
+                others["n"],
+                most=f"{others['largest']:.3f}",
+                flips=len(flips),
             )
-        )  # fmt: skip
+        )
     elif data["corrections"]:
         lines.append(say("Nobody else's proposal moves."))
     if pool := changes["pool"]:
         cost, balance = ([cents / 100 for cents in pool[name]] for name in ("cost", "balance"))
         if cost[0] != cost[1]:
             lines.append(
-                say("Pool: cost {before} → {after} {currency}, balance {balance}.", before=figure(cost[0], 2),
-                    after=figure(cost[1], 2), currency=pool["currency"], balance=figure(balance[1], 2))
-            )  # fmt: skip
+                say(
+                    "Pool: cost {before} → {after} {currency}, balance {balance}.",
+                    before=figure(cost[0], 2),
+                    after=figure(cost[1], 2),
+                    currency=pool["currency"],
+                    balance=figure(balance[1], 2),
+                )
+            )
     if changes["bonuses"]:
-        lines.append(
-            say_n("{n} bonus changes.", "{n} bonuses change.", len(changes["bonuses"]))
-        )  # fmt: skip
+        lines.append(say_n("{n} bonus changes.", "{n} bonuses change.", len(changes["bonuses"])))
     return lines or [say("Nothing changes.")]
 
 

@@ -173,9 +173,17 @@ def resolve_drafts(
     }
     said = [_cell(each) | {"now": each.now} for each in ruling.corrections]
     token = token_of(
-        roll.cycle, APPEAL_RESOLVE, employee, latest.opened.hash, before, ruling.outcome, payload["reason"], panel,
-        said, ruling.grade,
-    )  # fmt: skip
+        roll.cycle,
+        APPEAL_RESOLVE,
+        employee,
+        latest.opened.hash,
+        before,
+        ruling.outcome,
+        payload["reason"],
+        panel,
+        said,
+        ruling.grade,
+    )
     return [Draft(roll.cycle, APPEAL_RESOLVE, payload["authoriser"], payload, token, employee)]
 
 
@@ -406,9 +414,7 @@ def open_appeal(ledger: Ledger, case: Case, employee: str, *, facts: str, by: st
     days, cycle = case.cycle.scheme.outcomes.appeal.working_days, case.cycle.id
 
     def rule(entries):
-        return appeal_drafts(
-            state_of(entries), case.roll, employee, facts=facts, by=by, on=on, working_days=days
-        )  # fmt: skip
+        return appeal_drafts(state_of(entries), case.roll, employee, facts=facts, by=by, on=on, working_days=days)
 
     recorded = ledger.append_from(rule, cycle)
     return Done(recorded, state_in(ledger, case))

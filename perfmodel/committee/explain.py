@@ -23,6 +23,7 @@ from .state import APPEAL_RESOLVE, CONSENT, State, void, window_of
 
 SHEETS = "restricted/sheets"
 LEAST_SHARED = 10  # people paid under which the pool's share is not told: it would tell the others' amounts
+ALONE = "left alone"
 KINDS = {CONSENT: "consent", APPEAL_RESOLVE: "appeal"}
 
 
@@ -162,6 +163,9 @@ class _Figures:
         """The fields of ``Facts`` that come from figures."""
         found = {name: table.get(employee, []) for name, table in self.tables.items()}
         (score,) = self.totals[employee]
+        if str(score["reason"]).startswith(ALONE):  # the ratings say which of several reasons it is
+            own = [row["reason"] for row in self.adjusted.get(employee, [])]
+            score["reason"] = next((text for text in own if text.startswith(ALONE)), score["reason"])
         return {
             **found,
             "score": {**score, "se": self.se.get(employee, np.nan)},

@@ -74,7 +74,7 @@ def bonuses(decided: pd.DataFrame, pay: pd.DataFrame, scheme: Scheme) -> pd.Data
     given, rule = grades_of(decided, scheme), scheme.pay
     eligible = eligible_of(pay)
     table = pay[["employee_id", "bonus_target", "currency"]].sort_values("employee_id", ignore_index=True)
-    table["grade"] = table["employee_id"].map(given).fillna("")
+    table["grade"] = table["employee_id"].map(given).astype(object).fillna("")
     may = table["employee_id"].isin(eligible["employee_id"]).to_numpy()
     takes = may & table["grade"].ne("").to_numpy()
     one_currency(table[takes])

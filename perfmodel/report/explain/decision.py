@@ -69,19 +69,27 @@ def _appeals(facts: Facts) -> list[tuple[str, Markup]]:
     elif facts.over:
         window = filled(say("the time to file one ended on {day}"), day=words.day(facts.last_day))
     else:
-        window = filled(say("by {day}, {n} working days, to HR. Your manager will not judge it"),
-                        day=bold(words.day(facts.last_day)), n=days)  # fmt: skip
+        window = filled(
+            say("by {day}, {n} working days, to HR. Your manager will not judge it"),
+            day=bold(words.day(facts.last_day)),
+            n=days,
+        )
     rows = [(say("Appeal"), window)]
     for appeal in facts.appeals:
-        rows.append(
-            (say("Filed"), filled(say("on {day}: {facts}"), day=words.day(appeal.filed), facts=appeal.facts))
-        )  # fmt: skip
+        rows.append((say("Filed"), filled(say("on {day}: {facts}"), day=words.day(appeal.filed), facts=appeal.facts)))
         rows.append((say("Outcome"), _outcome(appeal)))
         rows += [
-            (say("Corrected"), filled(say("{what}: {was} → {now}; the first figure is kept beside it"),
-                                      what=what, was=was or say("nothing"), now=now or say("nothing")))
+            (
+                say("Corrected"),
+                filled(
+                    say("{what}: {was} → {now}; the first figure is kept beside it"),
+                    what=what,
+                    was=was or say("nothing"),
+                    now=now or say("nothing"),
+                ),
+            )
             for what, was, now in appeal.corrected
-        ]  # fmt: skip
+        ]
     if not facts.appeals:
         text = say("upheld, changed, sent back or withdrawn; replayed on the same data")
         rows.append((say("Outcome"), escape(text)))
@@ -117,9 +125,12 @@ def _bonus(facts: Facts) -> Markup:
     if not facts.grade:
         return escape(say("none before a decision"))
     values: dict[str, object] = {
-        "multiplier": f"{bonus.multiplier:g}", "company": f"{bonus.company:g}", "currency": bonus.currency,
-        "target": _money(bonus.target), "claim": _money(bonus.claim),
-    }  # fmt: skip
+        "multiplier": f"{bonus.multiplier:g}",
+        "company": f"{bonus.company:g}",
+        "currency": bonus.currency,
+        "target": _money(bonus.target),
+        "claim": _money(bonus.claim),
+    }
     if bonus.cents is None:
         return filled(
             say("individual multiplier {multiplier}; the amount is known when the quarter is final"), **values

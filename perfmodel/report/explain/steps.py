@@ -25,8 +25,12 @@ def steps_of(facts: Facts) -> list[Markup]:
     if not any(row["kind"] == "rated" and row["weight"] > 0 for row in facts.items):
         steps.append(escape(say("No rating enters your score, so there is nothing to adjust.")))
     elif reason := left_alone(facts):
-        steps.append(filled(say("Not adjusted: {reason}. Your ratings count as they were given."),
-                            reason=bare(reason.removeprefix("left alone: "))))  # fmt: skip
+        steps.append(
+            filled(
+                say("Not adjusted: {reason}. Your ratings count as they were given."),
+                reason=bare(reason.removeprefix("left alone: ")),
+            )
+        )
     else:
         for card in facts.counted:
             steps += _card_steps(facts, card["scorecard"], len(facts.cards) > 1)
@@ -57,10 +61,12 @@ def _card_steps(facts: Facts, card: str, several: bool) -> list[Markup]:
     parts = [
         say(
             "{before} becomes {after}, which gives {points} points",
-            before=rating(before), after=words.plain(after, SHIFT_DIGITS), points=f"{points:.2f}",
+            before=rating(before),
+            after=words.plain(after, SHIFT_DIGITS),
+            points=f"{points:.2f}",
         )
         for before, after, points in pairs
-    ]  # fmt: skip
+    ]
     becomes = say("; ").join(parts)
     values: dict[str, object] = {"ratings": becomes, "n": len(own)}
     lines = []
@@ -99,16 +105,18 @@ def _standard(facts: Facts, standard: Standard, shift: float, values: Mapping[st
             "{low} to {high}). So {add} is added to your rating: {ratings}.",
             "Among people rated in common, your manager's ratings were {size} points more severe ({level} interval "
             "{low} to {high}). So {add} is added to each of your {n} ratings: {ratings}.",
-            n, **_same(more),
-        )  # fmt: skip
+            n,
+            **_same(more),
+        )
         if standard.whose == "rater":
             text = say_n(
                 "Among people rated in common, the ratings of the person who rated you were {size} points more severe "
                 "({level} interval {low} to {high}). So {add} is added to your rating: {ratings}.",
                 "Among people rated in common, the ratings of the person who rated you were {size} points more severe "
                 "({level} interval {low} to {high}). So {add} is added to each of your {n} ratings: {ratings}.",
-                n, **_same(more),
-            )  # fmt: skip
+                n,
+                **_same(more),
+            )
     elif shift < 0:
         more |= {"low": words.plain(-standard.high, 2), "high": words.plain(-standard.low, 2)}
         text = say_n(
@@ -116,16 +124,18 @@ def _standard(facts: Facts, standard: Standard, shift: float, values: Mapping[st
             "{low} to {high}). So {add} is taken off your rating: {ratings}.",
             "Among people rated in common, your manager's ratings were {size} points more lenient ({level} interval "
             "{low} to {high}). So {add} is taken off each of your {n} ratings: {ratings}.",
-            n, **_same(more),
-        )  # fmt: skip
+            n,
+            **_same(more),
+        )
         if standard.whose == "rater":
             text = say_n(
                 "Among people rated in common, the ratings of the person who rated you were {size} points more lenient "
                 "({level} interval {low} to {high}). So {add} is taken off your rating: {ratings}.",
                 "Among people rated in common, the ratings of the person who rated you were {size} points more lenient "
                 "({level} interval {low} to {high}). So {add} is taken off each of your {n} ratings: {ratings}.",
-                n, **_same(more),
-            )  # fmt: skip
+                n,
+                **_same(more),
+            )
     else:
         text = say("Among people rated in common, no difference of standard was found, so your ratings stay.")
     said = filled(text, **more)
@@ -143,9 +153,12 @@ def _shift_step(facts: Facts, raw: float, proposed: float) -> Markup:
     cuts, most = facts.scheme.cuts, facts.scheme.limits.max_shift
     wanted = float(facts.score["score_adjusted"]) - raw
     values: dict[str, object] = {
-        "raw": beside_cuts(raw, cuts, 3), "score": bold(beside_cuts(proposed, cuts, 3)), "most": f"{most:g}",
-        "shift": signed(proposed - raw, 3), "wanted": signed(wanted, 3),
-    }  # fmt: skip
+        "raw": beside_cuts(raw, cuts, 3),
+        "score": bold(beside_cuts(proposed, cuts, 3)),
+        "most": f"{most:g}",
+        "shift": signed(proposed - raw, 3),
+        "wanted": signed(wanted, 3),
+    }
     lines = []
     if len(facts.counted) > 1:
         changes = [
@@ -160,8 +173,10 @@ def _shift_step(facts: Facts, raw: float, proposed: float) -> Markup:
         text = say("A shift may be {most} points at most, so {wanted} is held at {shift}.")
         lines += [filled(text, **values), filled(sum_, **values)]
     else:
-        lines += [filled(sum_, **values), filled(say("A shift may be {most} points at most; this one is inside."),
-                                                 **values)]  # fmt: skip
+        lines += [
+            filled(sum_, **values),
+            filled(say("A shift may be {most} points at most; this one is inside."), **values),
+        ]
     return joined(lines)
 
 
@@ -170,13 +185,12 @@ def _cut_step(facts: Facts, proposed: float) -> Markup:
     *upper, last = cuts
     listed = words.joined(say("{grade} from {cut}", grade=grade, cut=f"{cuts[grade]:g}") for grade in upper)
     lines = [
-        filled(say("Cut lines: {cuts}, {last} below. A score on the line takes the higher grade."),
-               cuts=listed, last=last)
-    ]  # fmt: skip
+        filled(
+            say("Cut lines: {cuts}, {last} below. A score on the line takes the higher grade."), cuts=listed, last=last
+        )
+    ]
     alone = str(grade_of([proposed], cuts)[0])
-    lines.append(
-        filled(say("{score} is {grade}."), score=beside_cuts(proposed, cuts, 3), grade=bold(alone))
-    )  # fmt: skip
+    lines.append(filled(say("{score} is {grade}."), score=beside_cuts(proposed, cuts, 3), grade=bold(alone)))
     if cap := facts.score["cap"]:
         names = {gate.code: gate.name.say(spoken()) for gate in facts.scheme.gates}
         own = [event for event in facts.events if event["kind"] == "gate"]

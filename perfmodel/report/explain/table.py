@@ -189,8 +189,10 @@ def _levels(item: Item, row: Mapping[str, Any]) -> tuple[float, float, float]:
     def actual(share: float) -> float:
         return row["target"] * (2 - share if item.direction == "lower" else share)
 
-    own = [row[name] if row[name] == row[name] else actual(general) for name, general in
-           (("threshold", low), ("stretch", high))]  # fmt: skip
+    own = [
+        row[name] if row[name] == row[name] else actual(general)
+        for name, general in (("threshold", low), ("stretch", high))
+    ]
     return own[0], actual(middle), own[1]
 
 
