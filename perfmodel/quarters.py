@@ -163,9 +163,8 @@ def annual(
     years = {one.cycle.scheme.start.year for one in ordered}
     name = "/".join(map(str, sorted(years)))
     covered = sum((one.cycle.scheme.end - one.cycle.scheme.start).days + 1 for one in ordered)
-    note = f"{len(ordered)} quarters, {covered} days"
-    if covered < WHOLE:
-        note += ": not a whole year"
+    n = len(ordered)
+    note = f"{n} quarters, {covered} days" if covered >= WHOLE else f"{n} quarters, {covered} days: not a whole year"
     if covered < days:
         note += f"; {days - covered} days between them are in no quarter"
     simulated = any(one.cycle.simulated for one in ordered)

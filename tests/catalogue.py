@@ -71,7 +71,7 @@ holds; unclear; same; apart; free; better; worse; met; unmet; people; raters; un
 reference; promotion slate; improvement plan
 in force; chosen; centre; baseline; least; median; most; discriminating; reliable; used; within
 between; difference; nested; linked; shocks; Krippendorff's alpha
-plan; category; domain; upheld; changed; sent back; withdrawn; empty
+plan; data; category; domain; upheld; changed; sent back; withdrawn; empty
 questioned; flagged; proposer; authoriser; propose; authorise
 decision; decisions; vote; votes; list; lists; higher; lower; more; less; hierarchical; flat
 """

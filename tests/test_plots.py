@@ -36,7 +36,7 @@ YEAR = pd.DataFrame(
 )
 KPIS = pd.DataFrame(
     {
-        "kpi": ["sales_attainment", "gross_margin"],
+        "kpi": ["K-1", "K-2"],
         **{"retest": [0.5, 0.05], "lower": [0.4, -0.05], "upper": [0.6, 0.15], "year": [0.8, 0.17]},
         **{"validity": [0.3, -0.2], "validity_lower": [0.2, -0.3], "validity_upper": [0.4, -0.1]},
         "n_people": 90,

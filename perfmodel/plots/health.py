@@ -11,7 +11,23 @@ from matplotlib.transforms import blended_transform_factory
 
 from ..language import say
 from .grades import _key
-from .theme import ACCENT, BAND, BLUE, INK, INK2, MINUS, RULE, Chart, drawn, empty, longest, panel, rows_of, semicolons
+from .theme import (
+    ACCENT,
+    BAND,
+    BLUE,
+    INK,
+    INK2,
+    MINUS,
+    RULE,
+    Chart,
+    commas,
+    drawn,
+    empty,
+    longest,
+    panel,
+    rows_of,
+    semicolons,
+)
 
 CLUSTERS = {"rater_id": "raters resampled", "unit": "units resampled"}
 
@@ -132,7 +148,7 @@ def rating_prediction(prediction: pd.DataFrame, *, level: float = 0.90, width: f
             (Line2D([], [], color=BLUE, marker="o", ms=6), _interval(say("difference"), level)),
         ],
     )
-    values = semicolons(f"{text}, {both}" for text, both in zip(said, correlations, strict=True))
+    values = semicolons(map(commas, zip(said, correlations, strict=True)))
     chart.description = say(
         "Correlation with the next quarter's measured KPIs, adjusted less raw: {values}.", values=values
     )

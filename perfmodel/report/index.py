@@ -20,6 +20,8 @@ from .view import View, seen
 NEEDS_SHOWN = 12
 ABOUT = {
     "method_check": "planted truth: bias, coverage, and where the method refuses",
+    "health": "reliability, redundancy, drift, and what to change in the scheme",
+    "annual": "quarters to a year by three methods, and who has none",
     "scheme": "what is measured, and how it counts",
     "data_quality": "what came in, what is late, what does not agree",
     "scores": "points, weights, scores and where they come from",

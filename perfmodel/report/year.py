@@ -180,6 +180,11 @@ def year_conditions_table(year) -> pd.DataFrame:
     return rows[["employee_id", "unit", "score", "by_score", "grade", "n_good", "reason"]]
 
 
+def _each(missing: str) -> str:
+    """Quarters and what each lacks, one after the other: reasons are typed by people, and no sentence of a method."""
+    return say("; ").join(told(part) for part in missing.split("; "))
+
+
 def _reasons(results: pd.DataFrame) -> pd.DataFrame:
     """Results without the note that the head of the page makes for everybody: that nothing is decided."""
     if results["n_decided"].any():
@@ -199,7 +204,7 @@ def year_service_table(year) -> pd.DataFrame:
     )
     rows = table[table["stays"].gt(1) | table["days"].lt(year.days) | table["leave"]]
     names = ["employee_id", "unit", "days", "share", "n_graded", "stays", "leave", "grade", "missing"]
-    return rows[names].assign(missing=rows["missing"].map(told)).reset_index(drop=True)
+    return rows[names].assign(missing=rows["missing"].map(_each)).reset_index(drop=True)
 
 
 def year_milestones_table(year) -> pd.DataFrame:
@@ -228,7 +233,7 @@ def year_missing_table(year) -> pd.DataFrame:
     """Who has no grade of the year, and why."""
     rows = year.results[year.results["status"].ne("scored")]
     return rows[["employee_id", "unit", "status", "missing"]].assign(
-        status=rows["status"].map(told), missing=rows["missing"].map(told)
+        status=rows["status"].map(told), missing=rows["missing"].map(_each)
     )
 
 
@@ -279,9 +284,7 @@ def year_labels() -> dict[str, str]:
         "milestones": say("Milestones"),
         "quarters": say("Quarters"),
         "status": say("Status"),
-        "grade_mean": say(METHOD_NAMES["mean"]),
-        "grade_mixed": say(METHOD_NAMES["mixed"]),
-        "grade_cumulative": say(METHOD_NAMES["cumulative"]),
+        **{f"grade_{name}": say(text) for name, text in METHOD_NAMES.items()},
         "score": say("Score"),
     }
 
