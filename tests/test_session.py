@@ -370,6 +370,19 @@ def test_what_another_process_decides_while_one_types_is_said_and_the_text_is_ke
 
 
 @browser
+def test_a_form_that_is_only_looked_at_gives_way_to_what_another_decides(chromium, meeting, quarter):
+    page = open_page(chromium, meeting, "/case?who=005")
+    page.focus("#decide-reason")
+    case, book = committee.open_case(quarter.cycle, quarter.out), open_ledger(quarter.ledger)
+    committee.decide(book, case, [Choice("005", code="R1", reason="theirs", proposer="X", authoriser="Yi")])
+    until(page, "document.querySelector('#clash').textContent.includes('Yi')")  # not taken from under the hands
+    assert page.evaluate("document.activeElement.id") == "decide-reason"
+    page.focus("#find")
+    until(page, "document.querySelector('#decide-head').textContent.startsWith('Decided')")
+    assert page.locator("#clash").inner_text() == "" and "theirs" in page.locator("#form").inner_text()
+
+
+@browser
 def test_what_is_typed_outlives_a_reload_a_refusal_and_a_restart_of_the_server(chromium, meeting):
     page = open_page(chromium, meeting, "/case?who=005")
     fill(page, reason="half a sentence", evidence="file 7")

@@ -2,6 +2,7 @@
 "use strict";
 const body = document.body;
 const shown = new Map();
+const waiting = new Map(); // parts in which somebody types: drawn when they are left as they were
 const EVERY = 1000;
 let seq = body.dataset.seq, head = body.dataset.head, lost = false, busy = false;
 
@@ -51,8 +52,12 @@ function draw(parts, sent) {
   for (const [id, html] of Object.entries(parts)) {
     const part = document.getElementById(id);
     if (!part || shown.get(id) === html) continue;
-    const form = [...part.querySelectorAll("form[data-key]")].find(f => f !== sent && (dirty(f) || f.contains(document.activeElement)));
-    if (form && !sent) continue; // somebody types here
+    const typing = f => dirty(f) || f.contains(document.activeElement);
+    if (!sent && [...part.querySelectorAll("form[data-key]")].some(typing)) {
+      waiting.set(id, html);
+      continue;
+    }
+    waiting.delete(id);
     const opened = [...part.querySelectorAll("details[id]")].filter(d => d.open).map(d => d.id);
     const closed = [...part.querySelectorAll("details[id]")].filter(d => !d.open).map(d => d.id);
     const focused = part.contains(document.activeElement) ? document.activeElement.id : "";
@@ -63,6 +68,8 @@ function draw(parts, sent) {
     restore(part);
     if (focused) document.getElementById(focused)?.focus();
   }
+  const clash = document.getElementById("clash");
+  if (clash && !waiting.has("form")) clash.textContent = ""; // the form is of now: nothing is left that could clash
 }
 
 function tell(text) {
@@ -87,9 +94,6 @@ function where() {
 function take(answer, sent) {
   if (answer.seq !== undefined) [seq, head] = [String(answer.seq), answer.head];
   if (answer.parts) draw(answer.parts, sent);
-  const clash = document.getElementById("clash");
-  // The form was drawn anew: there is nothing left that could clash.
-  if (clash && ![...document.querySelectorAll("#form form[data-key]")].some(dirty)) clash.textContent = "";
   if (answer.said) tell(answer.said);
 }
 
@@ -104,6 +108,7 @@ async function look() {
         if (lost) { alarm(""); tell(body.dataset.back); }
         lost = false;
         if (!busy) take(found);
+        if (!busy && waiting.size) draw(Object.fromEntries(waiting));
       }
     } catch {
       if (!lost) alarm(body.dataset.lost);
