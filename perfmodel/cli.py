@@ -408,7 +408,7 @@ def decide(a) -> int:
         )
         left = done.left or {}
         if left:
-            listed = ", ".join(f"{who} ({told(why)})" for who, why in sorted(left.items()))
+            listed = say(", ").join(f"{who} ({told(why)})" for who, why in sorted(left.items()))
             print(say("Not on the list, to be decided one by one: {listed}.", listed=listed))
         print(*committee.sentences(case, done.state), sep="\n")
         print(committee.write_pages(book, case))
