@@ -408,7 +408,7 @@ def decide(a) -> int:
         )
         left = done.left or {}
         if left:
-            listed = ", ".join(f"{who} ({told(why)})" for who, why in sorted(left.items()))
+            listed = say(", ").join(f"{who} ({told(why)})" for who, why in sorted(left.items()))
             print(say("Not on the list, to be decided one by one: {listed}.", listed=listed))
         print(*committee.sentences(case, done.state), sep="\n")
         print(committee.write_pages(book, case))
@@ -549,8 +549,11 @@ def appeal(a) -> int:
         page = committee.write_pages(book, case)
         print(committee.status_sentence(committee.scene_of(book, case)))
         left = done.state.open_appeals
-        print(say_n("{n} appeal is open: {ids}.", "{n} appeals are open: {ids}.", len(left), ids=words.listing(left))
-              if left else say("No appeal is open."))  # fmt: skip
+        print(
+            say_n("{n} appeal is open: {ids}.", "{n} appeals are open: {ids}.", len(left), ids=words.listing(left))
+            if left
+            else say("No appeal is open.")
+        )
         print(done.entries[-1].hash)
         print(page.parent / "restricted" / "appeals.html")
     return OK

@@ -147,6 +147,8 @@ def _sentence(text: str, lang: str, strict: bool) -> str | None:
             return turned
     if text.endswith(".") and (turned := _sentence(text[:-1], lang, strict)) is not None:
         return turned if turned.endswith(("。", "？")) else turned + "。"
+    if text[:1].isupper() and " " in text:  # a clause that was made a sentence by its capital alone
+        return _sentence(text[0].lower() + text[1:], lang, strict)
     return None
 
 

@@ -65,14 +65,14 @@ maximum; minimum; one; two; three; four; five; six; weights; actual; target; emp
 discrimination; drift; semicolons; tabs; bars; manager; peer; self; skip; dotted; second; vignette
 direct superior; superior's superior; functional superior; second rater; measure; unit; target rule; source; period
 raw; adjusted; proposed; decided; company; a result late; no score
-no shared rater or ratee; people; raters; units; higher; lower; holds; unclear
+no shared rater or ratee
 no rating that tells anything of severity; all ratings that could tell are equal; no rating here tells of severity
 raw to adjusted; raw to proposed; raw to decided; adjusted to proposed; adjusted to decided; proposed to decided
 holds; unclear; same; apart; free; better; worse; met; unmet; people; raters; units; decisions; grades; nothing
 reference; promotion slate; improvement plan
 in force; chosen; centre; baseline; least; median; most; discriminating; reliable; used; within
 between; difference; nested; linked; shocks; Krippendorff's alpha
-plan; category; domain; upheld; changed; sent back; withdrawn; empty
+plan; data; category; domain; upheld; changed; sent back; withdrawn; empty
 questioned; flagged; proposer; authoriser; propose; authorise
 decision; decisions; vote; votes; list; lists; higher; lower; more; less; hierarchical; flat
 """

@@ -259,3 +259,11 @@ def test_prose_of_ones_own_stays_as_it_was_written_and_titles_are_turned():
         assert prose("## The company\n\nTwo lines\nof my own.") == "## 全公司\n\nTwo lines\nof my own."
         assert title("What should the committee talk about?") == "校准委员会应当讨论什么？"
         assert title("My page") == "My page"
+
+
+def test_a_clause_that_its_capital_alone_made_a_sentence_is_told_as_the_clause_is():
+    with speaking("zh"):
+        clause = told("it has no reason; write one in words.")
+        assert clause != "it has no reason; write one in words."
+        assert told("It has no reason; write one in words.") == clause
+        assert told("Ana Berg") == "Ana Berg"

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from ..language import say, say_n, told
+from ..language import say, say_n, spoken, told
 from ..ledger import Entry
 from ..report import Callout, Page, Section, Sentences, Table, fairness_page, words
 from ..report.explain import outcome_name
@@ -113,7 +113,7 @@ def sentences(case: Case, state: State) -> list[str]:
     decided, scored = len(state.decisions), len(case.roll.scored)
     lines = [
         say("{n} of {total} decided.", n=decided, total=scored),
-        say("Distribution, proposed → as decided so far: {moved}.", moved=", ".join(moved)),
+        say("Distribution, proposed → as decided so far: {moved}.", moved=words.joined(moved)),
     ]
     if len(money) == 2:
         before, after = money.to_dict("records")
@@ -196,7 +196,7 @@ def _index(scene: Scene) -> str:
         links.append(("restricted/appeals.html", say("Appeals"), say("what each one changes; for HR and legal alone")))
     parts: list[Any] = [Sentences([status_sentence(scene), *sentences(case, state)])]
     if stale := void(state, case.roll):
-        listed = "; ".join(f"{who}: {', '.join(map(told, why))}" for who, why in list(stale.items())[:LISTED])
+        listed = say("; ").join(f"{who}: {words.joined(map(told, why))}" for who, why in list(stale.items())[:LISTED])
         text = say_n(
             "{n} decision rests on other figures than run {run} shows: {listed}.",
             "{n} decisions rest on other figures than run {run} shows: {listed}.",
@@ -349,7 +349,9 @@ def _said(entry: Entry) -> tuple[str, str]:
         case "undo":
             return say("decision taken back"), data["reason"]
         case "acknowledge":
-            return say("warnings acknowledged: {codes}", codes=", ".join(sorted(data["codes"]))), " · ".join(data["by"])
+            return say("warnings acknowledged: {codes}", codes=words.joined(sorted(data["codes"]))), " · ".join(
+                data["by"]
+            )
         case "sign":
             return say("signed"), told(data["statement"])
         case "final":
@@ -463,7 +465,7 @@ def _outcomes(scene: Scene, tables: Mapping[str, pd.DataFrame], money: pd.DataFr
         say(
             "Quarters that are final in this ledger: {quarters}. What it does not know of others counts as not met, "
             "and the tables say so.",
-            quarters=", ".join(quarters),
+            quarters=words.joined(quarters),
         ),
         say_n(
             "{n} person meets the conditions for promotion; the slate is what the committee chooses from.",
@@ -498,6 +500,8 @@ def _outcomes(scene: Scene, tables: Mapping[str, pd.DataFrame], money: pd.DataFr
     pooled = tables["organisation"]
     pooled = pooled[pooled["unit"].eq(COMPANY)][["level", "name", "n", "mean", "share_behind", "reason"]]
     pooled = pooled.assign(level=pooled["level"].map(told), reason=pooled["reason"].map(told))
+    names = _names(case.cycle.scheme)
+    summed, pooled = (table.assign(name=table["name"].replace(names)) for table in (summed, pooled))
     pooled = pooled if pooled["reason"].any() else pooled.drop(columns="reason")
     formats = {
         "mean": "score",
@@ -516,6 +520,12 @@ def _outcomes(scene: Scene, tables: Mapping[str, pd.DataFrame], money: pd.DataFr
         Table(pooled, say("Results pooled, company"), say("Never of fewer than ten people."), _labels(), formats),
     ]
     return page_of(scene, say("Outcomes, {cycle}", cycle=case.cycle.id), parts)
+
+
+def _names(scheme) -> dict[str, str]:
+    """The scheme's own names as tables have them, each in the language spoken."""
+    named = [*(category.name for category in scheme.categories), *scheme.responsibilities.values()]
+    return {name.en: name.say(spoken()) for name in named}
 
 
 def _bonuses(scene: Scene, table: pd.DataFrame) -> str:

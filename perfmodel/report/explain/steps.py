@@ -28,7 +28,7 @@ def steps_of(facts: Facts) -> list[Markup]:
         steps.append(
             filled(
                 say("Not adjusted: {reason}. Your ratings count as they were given."),
-                reason=bare(reason.removeprefix("left alone: ")),
+                reason=bare(reason).removeprefix(say("left alone: ")),
             )
         )
     else:
