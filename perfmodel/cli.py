@@ -484,8 +484,7 @@ def explain(a) -> int:
 def appeal(a) -> int:
     from . import committee
     from .committee.publish import today
-    from .language import say as said
-    from .language import say_n, speaking
+    from .language import say, say_n, speaking
     from .report import words
 
     with speaking(a.lang):
@@ -494,7 +493,7 @@ def appeal(a) -> int:
         if a.task == "open":
             done = committee.open_appeal(book, case, a.employee, facts=a.facts, by=a.by, on=a.on or today())
             filed = done.entries[-1]
-            print(said("The appeal of {employee} is open (entry {n}).", employee=a.employee, n=filed.seq))
+            print(say("The appeal of {employee} is open (entry {n}).", employee=a.employee, n=filed.seq))
         else:
             ruling = {
                 "outcome": a.outcome,
@@ -511,7 +510,7 @@ def appeal(a) -> int:
         print(
             say_n("{n} appeal is open: {ids}.", "{n} appeals are open: {ids}.", len(left), ids=words.listing(left))
             if left
-            else said("No appeal is open.")
+            else say("No appeal is open.")
         )
         print(done.entries[-1].hash)
         print(page.parent / "restricted" / "appeals.html")

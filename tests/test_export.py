@@ -162,8 +162,6 @@ def test_an_export_whose_file_would_be_another_is_not_written_again(quarter):
 
 grade_and_cents = st.tuples(st.sampled_from("AB"), st.integers(0, 10**6))
 amounts = st.dictionaries(st.sampled_from("abcdef"), grade_and_cents, max_size=6)
-    st.sampled_from("abcdef"), st.tuples(st.sampled_from("AB"), st.integers(0, 10**6)), max_size=6
-)
 
 
 @given(st.lists(amounts, min_size=1, max_size=5))

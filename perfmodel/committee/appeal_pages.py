@@ -69,7 +69,8 @@ def _page(scene: Scene) -> str:
         }
         formats = {"version": "count", "entry": "count"}
         caption = say("The frozen figure is version 1 and stays; a corrected one stands beside it.")
-        corrected = corrected.assign(by=[say(by) for by in corrected["by"]])
+        by = {"frozen": say("frozen"), "appeal": say("appeal")}
+        corrected = corrected.assign(by=corrected["by"].map(by))
         parts.append(Table(corrected, say("Corrected figures"), caption, shown, formats))
     return page_of(scene, say("Appeals, {cycle}: for HR and legal alone", cycle=scene.case.cycle.id), parts)
 
