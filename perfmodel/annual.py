@@ -22,6 +22,7 @@ QUARTERS = "employee_id quarter days length score grade decided leave status cap
 YEAR = """employee_id unit profile n_quarters n_graded n_decided n_good days score_mean grade_mean score_mixed
 grade_mixed score_cumulative grade_cumulative method score grade top_grade status missing reason""".split()
 MET, NOT_MET = "met", "not met"
+ALL_PROPOSALS = "every quarter is a proposal, not a decision"
 
 
 def over_quarters(values, days, groups, additive) -> pd.Series:
@@ -274,7 +275,7 @@ def _by_method(who, own: pd.DataFrame, cumulative: pd.DataFrame, annual: pd.Seri
     if open_quarters and scored["decided"].any():
         notes.append(f"{open_quarters} of {len(scored)} quarters are proposals, not decisions")
     elif open_quarters:
-        notes.append("every quarter is a proposal, not a decision")
+        notes.append(ALL_PROPOSALS)
     row = cumulative.loc[who] if who in cumulative.index else pd.Series({"score": np.nan, "reason": "no figures"})
     recomputed, without = float(row["score"]), float(row.get("score_without_leave", np.nan))
     if without > recomputed:

@@ -30,6 +30,8 @@ CHANCE_DRAWS = 4000  # standard error of a chance near .5: .008
 CHANCE_CELLS = 4_000_000  # drawn ratings held at a time: 32 MiB
 NOT_ONE_SET = "two scorecards that no single set of weights covers: not simulated"
 
+LINK_GRADES = "employee_id unit score_low score_adjusted score_high grade_low grade_adjusted grade_high".split()
+
 
 @dataclass(frozen=True, eq=False)
 class Assessment:
@@ -144,7 +146,7 @@ class Assessment:
     def unidentified(self) -> np.ndarray:
         """Whether a rating that counts for the employee has a rater of unknown severity, in the order of totals."""
         known = self.severity.adjusted_ratings
-        unlinked = known.loc[known["reason"].ne(""), "employee_id"]
+        unlinked = known.loc[known["reason"].str.startswith("left alone"), "employee_id"]
         return self.totals["employee_id"].isin(unlinked).to_numpy()
 
     @cached_property
@@ -246,6 +248,10 @@ class Assessment:
         return self._of_profiles("weight_importance", "weight_importance")
 
     @cached_property
+    def weight_categories(self) -> pd.DataFrame:
+        return self._of_profiles("weight_categories", "weight_categories")
+
+    @cached_property
     def raters(self) -> pd.DataFrame:
         table = with_drift(self.severity.raters, self.drift, self.cycle.id)
         return conform(table.reset_index(), "raters")
@@ -266,6 +272,23 @@ class Assessment:
     @cached_property
     def links(self) -> pd.DataFrame:
         return conform(self.severity.links, "links")
+
+    @cached_property
+    def link_grades(self) -> pd.DataFrame:
+        """Under the link ``kpi``: score and grade, severity-adjusted, over the interval of the slope between teams.
+
+        ``employee_id, unit, score_low, score_adjusted, score_high, grade_low, grade_adjusted, grade_high``: with the
+        severities at the two ends of that interval and, between them, as used. Empty under no link of that name, and
+        where nothing in the ratings examines it.
+        """
+        names = ["employee_id", "unit", "score_adjusted", "grade_adjusted"]
+        table = self.totals[names]
+        if self.severity.link != "kpi" or self.severity.link_range.empty:
+            return table.head(0).reindex(columns=LINK_GRADES)
+        for end in ("low", "high"):
+            there = total(self.cycle, item_scores(self.cycle, adjusted=self.severity.link_ratings(end)))
+            table = table.assign(**{f"{what}_{end}": there[f"{what}_adjusted"] for what in ("score", "grade")})
+        return table.loc[table["score_adjusted"].notna(), LINK_GRADES].reset_index(drop=True)
 
     @cached_property
     def double_ratings(self) -> pd.DataFrame:

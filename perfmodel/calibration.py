@@ -23,7 +23,8 @@ def propose(
     """``totals`` with a proposal: the raw score moved toward the adjusted one by at most ``limits.max_shift``.
 
     Not moved at all where any rating that counts has a rater of unknown severity, or one with fewer than
-    ``limits.min_ratings`` ratings; ``reason`` says so.
+    ``limits.min_ratings`` ratings; ``reason`` says so. What rests on a named assumption repeats it: an adjusted score
+    in ``reason``, a moved one in ``moved_by`` too.
 
     Returns
     -------
@@ -31,7 +32,10 @@ def propose(
         The columns of ``totals``, ``score_proposed, grade_proposed, moved_by``.
     """
     limits = scheme.limits
-    unlinked = adjusted_ratings.loc[adjusted_ratings["reason"].str.startswith("left alone"), "employee_id"]
+    left = adjusted_ratings["reason"].str.startswith("left alone")
+    unlinked = adjusted_ratings.loc[left, "employee_id"]
+    # An adjusted rating has no reason but the assumption that it rests on.
+    rests = adjusted_ratings[~left & adjusted_ratings["reason"].ne("")].set_index("employee_id")["reason"].to_dict()
     weights = ratings["role"].map(scheme.role_weights).astype(float).fillna(0)
     counting = ratings[(weights > 0) & ratings["kpi"].ne(OVERALL)]
     few = raters.index[raters["n_ratings"] < limits.min_ratings]
@@ -48,6 +52,8 @@ def propose(
     table["moved_by"] = np.select(
         [moved & capped, moved], [f"severity, held at {limits.max_shift:g} points", "severity"], ""
     )
+    assumed = pd.Series([rests.get(who, "") for who in table["employee_id"]], table.index, dtype=object)
+    table["moved_by"] += np.where(moved & assumed.ne(""), ", " + assumed, "")
     scored = table["score_raw"].notna()
     said = np.select(
         [scored & alone, scored & scarce],
@@ -58,6 +64,9 @@ def propose(
         "",
     )
     table["reason"] = np.where(said != "", said, table["reason"])
+    assumed = assumed.where(scored, "")
+    apart = np.where(table["reason"].ne("") & assumed.ne(""), "; ", "")
+    table["reason"] = table["reason"] + apart + assumed
     return table
 
 

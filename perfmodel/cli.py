@@ -107,11 +107,12 @@ def parser() -> argparse.ArgumentParser:
 
     p = verb("bench", bench, "time the program beside its peers; prints ratios")
     p.add_argument("source", metavar="CYCLE", nargs="?", help="a quarter to run and read (default: the shipped sample)")
-    p.add_argument("--repeat", type=_count, default=3, metavar="N", help="runs of each; the median counts (default 3)")
+    p.add_argument("--repeat", type=_count, default=5, metavar="N", help="runs of each; the median counts (default 5)")
     p.add_argument(
         "--only",
-        choices=("run", "raters", "size", "weights", "live"),
-        help="the run; severity beside lme4, and against size; weights beside their floor, and live in JupyterLab",
+        choices=("run", "raters", "size", "weights", "live", "pages", "session"),
+        help="the run; severity beside lme4, and against size; weights beside their floor; live and pages in a browser"
+        "; a meeting of many people beside one of few",
     )
     p.add_argument("--jobs", type=_count, metavar="N", help="notebooks at once (default: one a core)")
 
@@ -121,13 +122,13 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _committee_verbs(verb, cycle) -> None:
-    """freeze, decide, finalize, ledger, explain, appeal, export, compare."""
+    """freeze, decide, session, finalize, ledger, explain, appeal, export, compare, annual."""
 
     def recorded(p):
         p.add_argument(
             "--ledger", metavar="URL", default=os.environ.get("PERFMODEL_LEDGER") or LEDGER, help=LEDGER_HELP
         )
-        p.add_argument("--lang", choices=["en"], default="en", help="language of what is said")
+        p.add_argument("--lang", choices=["en", "zh"], default="en", help="language of what is said")
         return p
 
     def before_committee(name, function, summary):
@@ -163,6 +164,12 @@ def _committee_verbs(verb, cycle) -> None:
     p.add_argument("--reopen", action="store_true", help="take a final quarter back, by a new entry")
     p.add_argument("--reason", metavar="TEXT", default="", help="why it is reopened")
     p.add_argument("--by", metavar="NAME", default="", help="who reopens it")
+
+    summary = "hold the calibration meeting as a page; the last line is its address"
+    p = before_committee("session", session, summary)
+    p.add_argument("--port", type=_port, metavar="N", help="where it listens (default 8765, or any if that is taken)")
+    p.add_argument("--host", metavar="H", default="127.0.0.1", help="default 127.0.0.1: this machine alone")
+    p.add_argument("--session", metavar="NAME", default="", help="the meeting, as entries name it (default: the day)")
 
     p = verb("ledger", ledger, "the ledger itself: verify it, show it, export it")
     tasks = p.add_subparsers(title="tasks", metavar="TASK", required=True, dest="task")
@@ -233,7 +240,14 @@ def _committee_verbs(verb, cycle) -> None:
     p.add_argument("after", metavar="RUN_B")
     p.add_argument("--csv", metavar="FILE", help="write everybody with all parts to FILE")
     p.add_argument("--seed", type=_seed, default=1, metavar="N", help="where two cycles are computed (default 1)")
-    p.add_argument("--lang", choices=["en"], default="en", help="language of what is said")
+    p.add_argument("--lang", choices=["en", "zh"], default="en", help="language of what is said")
+
+    p = verb("annual", annual, "quarters to a year: by three methods, from decided grades where a quarter is final")
+    p.add_argument("year", type=_count, metavar="YEAR", help="the year in which its quarters began, as 2025")
+    p.add_argument("--data", type=_folder, default="data", metavar="DIR", help="where the quarters lie (default data)")
+    p.add_argument("--out", type=_folder, default="reports/annual", metavar="DIR", help="written to DIR/YEAR")
+    p.add_argument("--ledger", metavar="URL", default=os.environ.get("PERFMODEL_LEDGER") or LEDGER, help=LEDGER_HELP)
+    p.add_argument("--lang", choices=["en", "zh"], default="en", help="language of the page and of what is said")
 
 
 def check(a) -> int:
@@ -320,7 +334,7 @@ def example(a) -> int:
 def bench(a) -> int:
     from itertools import chain
 
-    from .runner import bench, bench_live, bench_raters, bench_weights
+    from .runner import bench, bench_live, bench_pages, bench_raters, bench_session, bench_weights
 
     parts = {
         "run": bench.measure(a.source, repeat=a.repeat, jobs=a.jobs, say=tell),
@@ -328,6 +342,8 @@ def bench(a) -> int:
         "size": bench_raters.against_size(a.repeat, tell),
         "weights": bench_weights.weights_beside_floor(a.repeat, tell),
         "live": bench_live.live(a.repeat, tell),
+        "pages": bench_pages.pages(a.repeat, tell),
+        "session": bench_session.session(a.repeat, tell),
     }
     for line in chain.from_iterable(lines for name, lines in parts.items() if a.only in (None, name)):
         print(line, flush=True)
@@ -337,15 +353,14 @@ def bench(a) -> int:
 def freeze(a) -> int:
     from . import committee
     from .io import read_cycle
-    from .language import say as said
-    from .language import speaking
+    from .language import say, speaking
 
     with speaking(a.lang):
         cycle = read_cycle(a.source, cycle=a.cycle, scheme=a.scheme)
         done = committee.freeze(open_ledger(a.ledger), cycle, a.stage, by=a.by, reason=a.reason)
         entry = done.entries[-1]
-        numbers = {"stage": said(a.stage), "cycle": cycle.id, "n": entry.data["version"], "seq": entry.seq}
-        print(said("{cycle}: {stage} frozen as version {n} (entry {seq}).", **numbers))
+        numbers = {"stage": told(a.stage), "cycle": cycle.id, "n": entry.data["version"], "seq": entry.seq}
+        print(say("{cycle}: {stage} frozen as version {n} (entry {seq}).", **numbers))
         if a.stage == "plan" and len(cycle.ratings):
             tell("ratings lie in the cycle already, so this plan was not frozen before ratings were seen")
         print(entry.hash)
@@ -354,8 +369,7 @@ def freeze(a) -> int:
 
 def decide(a) -> int:
     from . import committee
-    from .language import say as said
-    from .language import say_n, speaking
+    from .language import say, say_n, speaking
 
     given = {name: getattr(a, name) for name in ("code", "reason", "proposer", "authoriser", "session")}
     asked = [bool(a.file), bool(a.votes), a.consent, a.undo, a.pages, a.accept or bool(a.grade)]
@@ -394,17 +408,46 @@ def decide(a) -> int:
         )
         left = done.left or {}
         if left:
-            listed = ", ".join(f"{who} ({said(why)})" for who, why in sorted(left.items()))
-            print(said("Not on the list, to be decided one by one: {listed}.", listed=listed))
+            listed = ", ".join(f"{who} ({told(why)})" for who, why in sorted(left.items()))
+            print(say("Not on the list, to be decided one by one: {listed}.", listed=listed))
         print(*committee.sentences(case, done.state), sep="\n")
         print(committee.write_pages(book, case))
     return OK
 
 
+def session(a) -> int:
+    from .committee import write_pages
+    from .errors import PerfmodelError
+    from .session.meeting import LOOPBACK, serve
+    from .session.room import Room, facts_of
+
+    book = open_ledger(a.ledger)
+    room = Room(book, facts_of(a.source, book, a.out, a.cycle, a.scheme, a.session))
+    if a.host not in LOOPBACK:
+        tell(
+            f"{a.host} can be reached from other machines. Whoever has the address below can read everything and "
+            "decide, and what is sent is not encrypted. Use a network that is yours alone."
+        )
+
+    def ready(address: str) -> None:
+        tell("whoever has this address can decide: keep it in the room. Stop with Ctrl-C; every entry is kept")
+        print(address, flush=True)
+
+    code = OK
+    try:
+        serve(room, host=a.host, port=a.port, ready=ready)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    try:
+        tell(f"the meeting has ended; its pages: {write_pages(book, room.facts.case)}")
+    except PerfmodelError as refused:
+        tell(f"the meeting has ended; its pages could not be written: {refused}")
+    return code
+
+
 def finalize(a) -> int:
     from . import committee
-    from .language import say as said
-    from .language import speaking
+    from .language import say, speaking
 
     if a.reopen and (a.sign or a.acknowledge):
         return usage("--reopen takes --reason and --by alone; sign again when the quarter is closed anew")
@@ -414,7 +457,7 @@ def finalize(a) -> int:
         if a.reopen:
             done = committee.reopen(book, case, reason=a.reason, by=a.by)
             print(
-                said(
+                say(
                     "{cycle} is reopened (entry {n}); decisions may be changed.",
                     cycle=case.cycle.id,
                     n=done.entries[-1].seq,
@@ -425,9 +468,9 @@ def finalize(a) -> int:
             done = committee.finalize(book, case, a.sign, a.acknowledge)
             numbers = {"cycle": case.cycle.id, "n": done.entries[-1].seq}
             print(
-                said("{cycle} is already final (entry {n}).", **numbers)
+                say("{cycle} is already final (entry {n}).", **numbers)
                 if was
-                else said("{cycle} is final (entry {n}).", **numbers)
+                else say("{cycle} is final (entry {n}).", **numbers)
             )
         page = committee.write_pages(book, case)
         print(committee.status_sentence(committee.scene_of(book, case)))
@@ -437,17 +480,16 @@ def finalize(a) -> int:
 
 
 def ledger(a) -> int:
-    from .language import say as said
-    from .language import speaking
+    from .language import say, speaking
     from .ledger import export_lines, open_ledger, show_rows, verify
 
     with speaking(a.lang):
         if a.task == "verify":
             if found := verify(a.ledger, a.head):
-                print(*found, sep="\n")
+                print(*map(told, found), sep="\n")
                 return REFUSED
             book = open_ledger(a.ledger, create=False)
-            print(said("{n} entries, whole; head {head}", n=len(book.entries()), head=book.head()))
+            print(say("{n} entries, whole; head {head}", n=len(book.entries()), head=book.head()))
             return OK
         entries = open_ledger(a.ledger, create=False).entries(a.cycle)
         if a.task == "show":
@@ -553,14 +595,27 @@ def compare(a) -> int:
         found = committee.compare(a.before, a.after, seed=a.seed)
         print(*found.sentences(), sep="\n")
         for row in found.moved.to_dict("records"):
-            print(
-                "\t".join(
-                    [row["employee_id"], f"{row['grade_before'] or '-'} → {row['grade_after'] or '-'}", row["because"]]
-                )
-            )
+            grades = f"{row['grade_before'] or '-'} → {row['grade_after'] or '-'}"
+            print("\t".join([row["employee_id"], grades, told(row["because"])]))
         if a.csv:
             write_csv(found.table, a.csv)
             print(a.csv)
+    return OK
+
+
+def annual(a) -> int:
+    from . import committee, ledger
+
+    entries: tuple = ()
+    head = ""
+    if a.ledger != LEDGER or os.path.isfile(LEDGER):  # without one of one's own nothing was decided here
+        book = ledger.open_ledger(a.ledger, create=False)
+        entries, head = book.entries(), book.head()
+    year, page = committee.write_year(a.data, a.year, a.out, entries, head)
+    from .report import year_sentences
+
+    print(*year_sentences(year), sep="\n")
+    print(page)
     return OK
 
 
@@ -687,6 +742,13 @@ def _day(text: str):
         return date.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no day; write it as 2026-10-20") from None
+
+
+def _port(text: str) -> int:
+    number = _whole(text, 0)
+    if number > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; ports end at 65535")
+    return number
 
 
 def _folder(text: str) -> str:

@@ -22,6 +22,7 @@ PREDICTION = "cluster n n_clusters r_raw r_adjusted difference lower upper verdi
 DRIFT = "rater_id n_quarters first last least most signal quarter reason".split()
 ADVICE = "subject kpi profile finding sentence".split()
 ALL = "all"
+PEOPLE = {"employee_id": "people", "rater_id": "raters", "unit": "units"}  # what the values of a cluster are
 DRAWS = 1000
 LEAST, CLUSTERS = 20, 8  # pairs of values, and clusters, under which no correlation is told
 # A reliability, a correlation of two KPIs, a share at the cap, and a variance inflation, from which each matters.
@@ -281,7 +282,7 @@ def advice(
     for row in _first(stability, ["mostly chance"], ["kpi"]):
         rows.append((
             "reliability", row["kpi"], row["profile"], "mostly chance",
-            f"{row['kpi']}{_of(row)}: from one quarter to the next a person's points correlate {_two(row['retest'])} "
+            f"{_named(row)}: from one quarter to the next a person's points correlate {_two(row['retest'])} "
             f"({_two(row['lower'])} to {_two(row['upper'])}; {row['n_people']} people). One quarter says little of "
             f"the person; the mean of four would reach {_two(row['year'])}. Give it less weight in the quarter and "
             "count it by the year, or measure it over more events.",
@@ -289,7 +290,7 @@ def advice(
     for row in _first(stability[stability["validity_upper"] < 0], ["mostly chance", "unclear", "holds"], ["kpi"]):
         rows.append((
             "validity", row["kpi"], row["profile"], "against the rest",
-            f"{row['kpi']}{_of(row)}: who does well on it does worse on the other KPIs in the next quarter "
+            f"{_named(row)}: who does well on it does worse on the other KPIs in the next quarter "
             f"({_two(row['validity'])}, {_two(row['validity_lower'])} to {_two(row['validity_upper'])}). Look whether "
             "it is bought at their cost before it keeps its weight.",
         ))  # fmt: skip
@@ -302,19 +303,19 @@ def advice(
         )
         rows.append((
             "redundancy", f"{row['kpi']} + {row['other']}", row["profile"], "same",
-            f"{row['kpi']} and {row['other']}{_of(row)} correlate {_two(row['r'])} ({_two(row['lower'])} to "
+            f"{row['kpi']} and {_named(row, 'other')} correlate {_two(row['r'])} ({_two(row['lower'])} to "
             f"{_two(row['upper'])}). {remedy}",
         ))  # fmt: skip
     for row in _first(inflation, ["mostly told by the others"], ["kpi"]):
         rows.append((
             "redundancy", row["kpi"], row["profile"], "told by the others",
-            f"{row['kpi']}{_of(row)}: {100 * (1 - 1 / row['vif']):.0f} % of its spread is told by the other KPIs "
+            f"{_named(row)}: {100 * (1 - 1 / row['vif']):.0f} % of its spread is told by the other KPIs "
             f"(variance inflation {row['vif']:.1f}). It adds little of its own; let it go or measure something else.",
         ))  # fmt: skip
     for row in _first(capped, ["cap binds"], ["kpi"]):
         rows.append((
             "cap", row["kpi"], row["profile"], "cap binds",
-            f"{row['kpi']}{_of(row)}: {100 * row['share_at_cap']:.0f} % of results stand at the cap "
+            f"{_named(row)}: {100 * row['share_at_cap']:.0f} % of results stand at the cap "
             f"({100 * row['lower']:.0f} to {100 * row['upper']:.0f} %), where more earns nothing and people cannot be "
             "told apart. Raise the stretch target or the cap.",
         ))  # fmt: skip
@@ -338,13 +339,13 @@ def advice(
 
 
 def _predicted(row: dict) -> str:
-    by = row["cluster"].removesuffix("_id")
+    by = PEOPLE.get(row["cluster"], f"values of {row['cluster']}")
     if row["reason"]:
         return f"Raw and adjusted ratings were not compared by {by}: {row['reason']}."
     said = (
         f"With the next quarter's measured KPIs raw ratings correlate {_two(row['r_raw'])}, severity-adjusted ones "
         f"{_two(row['r_adjusted'])}; difference {row['difference']:+.3f} ({row['lower']:+.3f} to {row['upper']:+.3f}, "
-        f"{row['n_clusters']} {by}s resampled, {row['n']} people and quarters). "
+        f"{row['n_clusters']} {by} resampled, {row['n']} people and quarters). "
     )
     return (
         said
@@ -365,8 +366,9 @@ def _first(table: pd.DataFrame, verdicts: list[str], key: list[str]) -> list[dic
     return told[np.array(own, bool)].to_dict("records")
 
 
-def _of(row: dict) -> str:
-    return "" if row["profile"] == ALL else f" (profile {row['profile']})"
+def _named(row: dict, column: str = "kpi") -> str:
+    """A KPI, and the profile whose people it is said of."""
+    return row[column] if row["profile"] == ALL else f"{row[column]} (profile {row['profile']})"
 
 
 def _two(r: float) -> str:
@@ -415,7 +417,7 @@ def _groups(rows: pd.DataFrame, table: pd.DataFrame):
 def _too_few(rows: pd.DataFrame, cluster: str) -> str:
     n, groups = len(rows), rows[cluster].nunique()
     if n < LEAST or groups < CLUSTERS:
-        what = {"employee_id": "people", "rater_id": "raters", "unit": "units"}.get(cluster, f"values of {cluster}")
+        what = PEOPLE.get(cluster, f"values of {cluster}")
         return f"{n} values of {groups} {what}: too few to tell"
     return ""
 

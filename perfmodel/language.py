@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
+from typing import NamedTuple
 
 LANGUAGES = ("en", "zh")
 LOCALE = Path(__file__).with_name("locale")
@@ -79,8 +79,7 @@ class _Piece(str):
         return _told(str(self), self.lang) if kind == TOLD else str(self)
 
 
-@dataclass(frozen=True)
-class _Pattern:
+class _Pattern(NamedTuple):
     """One kind of finished sentence: what it must contain, how it is read, what it becomes."""
 
     key: str  # the longest of its words between placeholders: most patterns are passed over without reading
@@ -89,6 +88,7 @@ class _Pattern:
     again: frozenset[int]  # pieces that are sentences themselves
     open: bool  # ends in a piece that is handed on
     bare: bool  # no word of its own, so that it holds only where a piece inside is a sentence that is known
+    tight: bool  # one word behind a piece, so that it holds only beside single words: "C in 2026Q2", "3 quarters"
 
     def turn(self, text: str, lang: str, strict: bool) -> str | None:
         """``text`` said anew, None where it is another sentence; ``strict``: not where data look like sentences."""
@@ -97,6 +97,8 @@ class _Pattern:
         pieces = [_Piece(piece) for piece in found.groups()]
         if self.open and pieces[-1].endswith("."):
             return None  # the full stop is the sentence's, not the piece's
+        if self.tight and any(" " in piece for piece in pieces):
+            return None
         if strict and any(_torn(piece, i in self.again) for i, piece in enumerate(pieces)):
             return None
         for piece in pieces:
@@ -173,6 +175,7 @@ def _pattern(fixed: list[str], said: str) -> _Pattern:
         again=again,
         open=not fixed[-1] and len(fixed) - 2 not in again,
         bare=not re.search(r"\w", "".join(fixed)),
+        tight=not fixed[0] and re.fullmatch(r" \w+ ?", "".join(fixed)) is not None,
     )
 
 

@@ -8,27 +8,34 @@ import pandas as pd
 
 from .assessment import Assessment
 from .errors import DataError
+from .fairness import fairness
 from .outcomes import pool
 from .pseudonyms import pseudonym
+from .tables import moves
 from .weights import choose_weights
 
 COSTED = 64  # permitted choices whose cost is looked at
+ERROR_DRAWS = 2_000  # a covariance of them is known to about 3 %
+ERROR_CELLS = 1_000_000  # drawn ratings held at a time: 8 MiB
+IN_FORCE, CHOSEN = "in force", "chosen"
+AS_STAGES = ("raw", "proposed")  # what fairness() takes the two for: an earlier stage and a later one
+GAP = (
+    *("attribute", "group", "reference", "outcome", "weights", "n", "rate", "ratio", "ratio_low", "ratio_high"),
+    *("difference", "p_exact", "verdict", "reason"),
+)
 
 
-def choice_points(assessment: Assessment, profile: str, *, key: str, today: date | None = None) -> pd.DataFrame:
-    """Points of a profile's people in a closed quarter, pseudonyms x KPIs, ready for ``choose_weights``.
-
-    ``key`` makes the pseudonyms: the same key gives a person the same one in every quarter, and without it nobody is
-    told from another. ``today`` decides whether the quarter is over.
+def refuse_open(assessment: Assessment, today: date) -> None:
+    """Refuses a quarter that still runs on ``today`` or waits for results.
 
     Raises
     ------
     DataError
-        If the quarter still runs or waits for results: weights are chosen on closed quarters only, because a choice
-        made while results are open is a choice of results.
+        Weights are chosen on closed quarters only, because a choice made while results are open is a choice of
+        results.
     """
     scheme = assessment.cycle.scheme
-    if scheme.end >= (today or date.today()):
+    if scheme.end >= today:
         raise DataError(
             f"The quarter {assessment.cycle.id} runs until {scheme.end}. Weights are chosen on closed quarters, for "
             "the next plan; until then 03_weights shows sensitivity only."
@@ -38,6 +45,20 @@ def choice_points(assessment: Assessment, profile: str, *, key: str, today: date
             f"The quarter {assessment.cycle.id} waits for results ({len(assessment.chase)} to chase), so it is not "
             "closed; choose on an earlier quarter."
         )
+
+
+def choice_points(assessment: Assessment, profile: str, *, key: str, today: date) -> pd.DataFrame:
+    """Points of a profile's people in a closed quarter, pseudonyms x KPIs, ready for ``choose_weights``.
+
+    ``key`` makes the pseudonyms: the same key gives a person the same one in every quarter, and without it nobody is
+    told from another. ``today`` decides whether the quarter is over.
+
+    Raises
+    ------
+    DataError
+        If the quarter is open (:func:`refuse_open`) or the key is empty.
+    """
+    refuse_open(assessment, today)
     if not key:
         raise DataError("Pseudonyms need a key of their own; without one they would be the names.")
     points = assessment.profile_points(profile)
@@ -45,22 +66,59 @@ def choice_points(assessment: Assessment, profile: str, *, key: str, today: date
     return points.set_axis(hidden).sort_index()
 
 
-def error_variance(assessment: Assessment, profile: str) -> pd.Series:
-    """Variance of the error of each KPI's points (points squared), 0 for measured ones: for the aim "reliable".
+def error_covariance(assessment: Assessment, profile: str) -> pd.DataFrame:
+    """Covariance of the errors of KPI points within a person (points squared, KPIs x KPIs): for the aim "reliable".
 
-    From the standard errors of adjusted ratings through the rubric's slope; the mean over the profile's people.
+    From the joint draws behind the chances of grades (severity, halo, residual) through the rubric, the mean over the
+    profile's people. A rater's severity and halo touch all that the rater rates of a person, so errors go together,
+    and variances alone would make the score look about twice as sure as it is. Measured KPIs have none.
+    People whose rater's severity is not identified take no part; all 0 where nobody is left.
     """
-    names = assessment.cycle.scheme.weight_space(profile).names
-    rated = assessment.severity.adjusted_ratings.dropna(subset=["se"])
-    rated = rated[rated["employee_id"].isin(assessment.profile_points(profile).index)]
-    rubric, value = assessment.cycle.scheme.rubric_points, rated["rating_adjusted"]
-    slope = (rubric(value + rated["se"]) - rubric(value - rated["se"])) / (2 * rated["se"])
-    variance = ((slope * rated["se"]) ** 2).groupby(rated["kpi"]).mean()
-    # A rated part of a KPI counts by its share; the rating's id is the item's.
-    items = assessment.cycle.scheme.item_table().set_index("item")
-    share = items.loc[variance.index, "share"] / 100
-    by_kpi = (variance * share**2).groupby(items.loc[variance.index, "kpi"]).sum()
-    return by_kpi.reindex(names).fillna(0.0).rename("error")
+    scheme, fit = assessment.cycle.scheme, assessment.severity
+    names = scheme.weight_space(profile).names
+    rows = fit.adjusted_ratings.reset_index(drop=True)
+    who = pd.Index(assessment.profile_points(profile).index)
+    unknown = set(rows.loc[rows["reason"].ne(""), "employee_id"])
+    who = who[~who.isin(unknown)]
+    item = scheme.item_table().set_index("item").reindex(rows["kpi"])
+    card = pd.MultiIndex.from_frame(rows[["employee_id", "scorecard"]])
+    person, kpi = who.get_indexer(rows["employee_id"]), pd.Index(names).get_indexer(item["kpi"])
+    share = item["share"].to_numpy(float) / 100 * assessment.day_shares.reindex(card).to_numpy(float)
+    used = np.flatnonzero((person >= 0) & (kpi >= 0) & (np.nan_to_num(share) > 0))
+    found = np.zeros((len(names), len(names)))
+    if not len(used):
+        return pd.DataFrame(found, names, names)
+    cell, place = np.unique(person[used] * len(names) + kpi[used], return_inverse=True)
+    order = np.argsort(place, kind="stable")
+    used, starts = used[order], np.flatnonzero(np.diff(place[order], prepend=-1))
+    centre = scheme.rubric_points(rows["rating_adjusted"].to_numpy()[used])
+    block = max(1, min(ERROR_DRAWS, ERROR_CELLS // len(rows)))
+    total, count = np.zeros((len(who), len(names))), 0
+    for number in range(-(-ERROR_DRAWS // block)):
+        drawn = fit.rating_draws(block, seed=(assessment.seed, number))[:, used]
+        off = np.zeros((block, len(who), len(names)))
+        moved = (scheme.rubric_points(drawn) - centre) * share[used]
+        off.reshape(block, -1)[:, cell] = np.add.reduceat(moved, starts, axis=1)
+        found += np.einsum("dpk,dpl->kl", off, off, optimize=True)
+        total += off.sum(axis=0)
+        count += block
+    mean = total / count
+    return pd.DataFrame((found / count - mean.T @ mean) / len(who), names, names)
+
+
+def _grades(assessment: Assessment, profile: str, weights: pd.Series) -> pd.Series:
+    """Grades of a profile's people under other weights, index employee_id."""
+    simulation = assessment.weights[profile]
+    w = pd.Series(weights, dtype=float)[simulation.space.names].to_numpy()
+    place = simulation.ladder.place(simulation.panel.scores(w[None])[0])
+    who = simulation.reason.index[simulation.reason == ""]
+    return pd.Series(np.array(simulation.ladder.grades, object)[place], who)
+
+
+def _with(scores: pd.DataFrame, grade: pd.Series) -> pd.Series:
+    """Proposed grades of everybody, those of ``grade`` put in."""
+    new = scores["employee_id"].map(grade)
+    return new.where(new.notna(), scores["grade_proposed"])
 
 
 def consequences(assessment: Assessment, profile: str, weights: pd.Series) -> pd.DataFrame:
@@ -70,25 +128,41 @@ def consequences(assessment: Assessment, profile: str, weights: pd.Series) -> pd
     the whole company's proposals against the pool (``cost, balance, currency``; empty without a pay table).
     """
     simulation = assessment.weights[profile]
-    base, grades = simulation.baseline, simulation.ladder.grades
-    who = simulation.reason.index[simulation.reason == ""]
-    scores = assessment.scores
+    grades = simulation.ladder.grades
     rows = {}
-    for name, chosen in (("in force", base), ("chosen", weights)):
-        w = pd.Series(chosen, dtype=float)[base.index].to_numpy()
-        place = simulation.ladder.place(simulation.panel.scores(w[None])[0])
-        grade = pd.Series(np.array(grades, object)[place], who)
-        by_id = scores["employee_id"].map(grade)
-        proposed = scores.assign(grade_proposed=by_id.where(by_id.notna(), scores["grade_proposed"]))
+    for name, chosen in ((IN_FORCE, simulation.baseline), (CHOSEN, weights)):
+        grade = _grades(assessment, profile, chosen)
+        proposed = assessment.scores.assign(grade_proposed=_with(assessment.scores, grade))
         money = pool(proposed, assessment.cycle.pay, assessment.cycle.scheme)
         money = money[money["step"] == "proposed"]
         known = money.iloc[0] if len(money) else pd.Series({"cost": np.nan, "balance": np.nan, "currency": ""})
         rows[name] = {
             **grade.value_counts().reindex(list(grades), fill_value=0).to_dict(),
-            "changed": int((grade != simulation.grade[who]).sum()),
+            "changed": int((grade != simulation.grade[grade.index]).sum()),
             **known[["cost", "balance", "currency"]].to_dict(),
         }
     return pd.DataFrame(rows).T.rename_axis("weights")
+
+
+def group_gap(assessment: Assessment, profile: str, weights: pd.Series) -> pd.DataFrame:
+    """Rates of the best and the last grades by protected group, in force and under chosen weights.
+
+    For HR and legal alone (``restricted/``): reported after the choice and never an aim. ``attribute, group,
+    reference, outcome, weights, n, rate, ratio, ratio_low, ratio_high, difference, p_exact, verdict, reason``;
+    ``weights`` is "in force", "chosen", or "in force to chosen" of those whose grade moves up or down. Counts under
+    five are not shown, nor what gives one away inside this table; see :func:`perfmodel.fairness.fairness`. Beside
+    another table of the same people it could give more away, so hand out the one or the other. Empty without groups.
+    """
+    scores = assessment.scores
+    stages = {IN_FORCE: assessment.weights[profile].baseline, CHOSEN: weights}
+    both = {
+        f"grade_{stage}": _with(scores, _grades(assessment, profile, w)).fillna("")
+        for stage, w in zip(AS_STAGES, stages.values(), strict=True)
+    }
+    people = scores[["employee_id", "unit"]].assign(**both)
+    found = fairness(people, assessment.cycle.groups, assessment.cycle.scheme, stages=AS_STAGES)
+    names = dict(zip(AS_STAGES, stages, strict=True)) | {moves(*AS_STAGES): moves(IN_FORCE, CHOSEN)}
+    return found.assign(weights=found["stage"].map(names))[list(GAP)].reset_index(drop=True)
 
 
 def cost_range(assessment: Assessment, profile: str, draws: int = COSTED) -> pd.DataFrame:
@@ -110,6 +184,12 @@ def cost_range(assessment: Assessment, profile: str, draws: int = COSTED) -> pd.
     return pd.DataFrame(picked).T[columns].rename_axis("weights")
 
 
+def _numbered(assessment: Assessment, profile: str, today: date) -> pd.DataFrame:
+    """Points of a profile's people in a closed quarter, without names."""
+    refuse_open(assessment, today)
+    return assessment.profile_points(profile).reset_index(drop=True)
+
+
 @dataclass(frozen=True, eq=False)
 class ClosedChoice:
     """Weights chosen on the last closed quarter and checked on the one before; ``reason`` where that cannot be.
@@ -126,8 +206,12 @@ class ClosedChoice:
     reason: str
 
 
-def on_closed(assessment: Assessment, profile: str, *, key: str = "shown", today: date | None = None) -> ClosedChoice:
-    """The most discriminating and the most reliable weights, from the quarters before ``assessment``'s."""
+def on_closed(assessment: Assessment, profile: str) -> ClosedChoice:
+    """The most discriminating and the most reliable weights, from the quarters before ``assessment``'s.
+
+    People are numbered and nothing of a person is told, so no key is needed. An earlier quarter is over when this one
+    begins, so no clock is asked, and a page says the same whenever it is made.
+    """
     names = (["aim", "kpi", "weight", "low", "high"], ["aim", "weights", "value", "n"], ["aim", "weights"])
     nothing = [pd.DataFrame(columns=columns) for columns in names]
     past = [Assessment(cycle, assessment.seed) for cycle in assessment.history]
@@ -142,10 +226,10 @@ def on_closed(assessment: Assessment, profile: str, *, key: str = "shown", today
         )
     closed, before = past[-1], past[-2]
     try:
-        points, other = (choice_points(q, profile, key=key, today=today) for q in (closed, before))
+        points, other = (_numbered(q, profile, assessment.cycle.scheme.start) for q in (closed, before))
         simulation, chosen, checked, cost = closed.weights[profile], [], [], []
         for aim in ("discriminating", "reliable"):
-            error = error_variance(closed, profile) if aim == "reliable" else None
+            error = error_covariance(closed, profile) if aim == "reliable" else None
             choice = choose_weights(points, simulation.space, aim, error=error, seed=assessment.seed)
             chosen.append(choice.near.reset_index().assign(aim=aim))
             checked.append(choice.check(other, simulation.baseline).reset_index().assign(aim=aim))

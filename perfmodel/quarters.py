@@ -1,5 +1,6 @@
 """Several assessed quarters taken together: the year, and the health of the scheme. The methods meet here."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from .annual import annual_results, counts, cumulate, cumulate_milestones
-from .assessment import Assessment
+from .assessment import Assessment, assess
 from .cycle import Cycle
 from .errors import DataError
 from .health import advice, caps, kpi_stability, prediction, rater_drift, redundancy
@@ -18,6 +19,48 @@ from .scheme import Scheme, Severity
 from .scoring import item_scores, kpi_table, scorecards, total
 
 CARD = ["employee_id", "scorecard"]
+WHOLE = 365  # days from which quarters are a year
+DECIDED, SOME, PROPOSED = "decided", "decided in part, the rest from proposals", "from proposals, not decided"
+
+
+def quarters_beside(cycle: str | os.PathLike, *, seed: int = 1) -> tuple[Assessment, ...]:
+    """The quarter in ``cycle`` and every earlier one beside it, assessed, oldest first.
+
+    Inside a run the quarter itself is the run's own assessment.
+
+    Raises
+    ------
+    DataError
+        If one of them cannot be read.
+    """
+    from .io import read_beside
+
+    newest = assess(cycle, seed=seed)
+    return (*(Assessment(one, seed) for one in read_beside(cycle)), newest)
+
+
+def quarters_of_year(cycle: str | os.PathLike, year: int | None = None, *, seed: int = 1) -> tuple[Assessment, ...]:
+    """The quarters that began in ``year``, oldest first: the one in ``cycle`` and earlier ones beside it.
+
+    Without ``year``, that of the quarter in ``cycle``.
+
+    Raises
+    ------
+    DataError
+        If one of them cannot be read, or there is none.
+    """
+    from .io import read_beside
+
+    newest = assess(cycle, seed=seed)
+    own = newest.cycle.scheme.start.year
+    year = own if year is None else year
+    found = [Assessment(one, seed) for one in read_beside(cycle, year=year)]
+    if not found and year != own:
+        raise DataError(
+            f"There is no quarter of {year}: {newest.cycle.id} is not of it, and no earlier one beside it is. Name a "
+            "quarter that has that year's beside it, or another year."
+        )
+    return (*found, newest) if year == own else tuple(found)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,20 +69,41 @@ class Year:
 
     ``results``: see ``annual.annual_results``. ``quarters``: one row an employee and quarter. ``kpi_scores``: the
     year's figures through the scheme's rules, by scorecard of the year (one for each stay in a unit and profile).
-    ``left_out``: milestones of which nothing is known. ``note``: whether this is a whole year, in words.
+    ``milestones``: those that count, each once, with ``n_tables``, the number of quarters whose table lists it;
+    ``left_out``: those of which nothing is known. ``days``: covered by quarters. ``note``: whether this is a whole
+    year, in words. ``scheme``: whose rules the year follows.
     """
 
     name: str
     results: pd.DataFrame
     quarters: pd.DataFrame
     kpi_scores: pd.DataFrame
+    milestones: pd.DataFrame
     left_out: pd.DataFrame
+    days: int
     note: str
+    scheme: Scheme
+    simulated: bool = False
 
     @property
     def counts(self) -> dict[str, int]:
         """``in`` = ``scored`` + ``late`` + ``no score``."""
         return counts(self.results)
+
+    @property
+    def rests_on(self) -> dict[str, str]:
+        """By quarter: decided, decided in part, or from proposals, not decided."""
+        scored = self.quarters[self.quarters["status"].eq("scored")]
+        found = {}
+        for quarter in dict.fromkeys(self.quarters["quarter"]):
+            own = scored.loc[scored["quarter"].eq(quarter), "decided"]
+            found[quarter] = DECIDED if len(own) and own.all() else SOME if own.any() else PROPOSED
+        return found
+
+    @property
+    def status(self) -> str:
+        """PARTIAL while a result is late or the year is not over; else DRAFT: what a rule gives is a proposal."""
+        return "PARTIAL" if self.days < WHOLE or self.counts["late"] else "DRAFT"
 
     def __repr__(self) -> str:
         return f"Year {self.name}: {self.counts['scored']} of {self.counts['in']} people scored; {self.note}"
@@ -99,10 +163,14 @@ def annual(
     years = {one.cycle.scheme.start.year for one in ordered}
     name = "/".join(map(str, sorted(years)))
     covered = sum((one.cycle.scheme.end - one.cycle.scheme.start).days + 1 for one in ordered)
-    note = f"{len(ordered)} quarters, {covered} days" + ("" if covered >= 365 else ": not a whole year")
+    n = len(ordered)
+    note = f"{n} quarters, {covered} days" if covered >= WHOLE else f"{n} quarters, {covered} days: not a whole year"
     if covered < days:
         note += f"; {days - covered} days between them are in no quarter"
-    return Year(name, results, quarters, kpi_table(whole[0]), left_out, note)
+    simulated = any(one.cycle.simulated for one in ordered)
+    return Year(
+        name, results, quarters, kpi_table(whole[0]), plan, left_out, covered, note, scheme, simulated
+    )  # fmt: skip
 
 
 def _check(ordered: list[Assessment], decided: Mapping[str, pd.DataFrame]) -> None:
@@ -205,7 +273,8 @@ def _plan_of_year(ordered: list[Assessment], cards: pd.DataFrame) -> tuple[pd.Da
     rows = pd.concat(parts, ignore_index=True).merge(cards[[*names, "scorecard"]], on=names).drop(columns="card")
     plan, left = cumulate_milestones(rows)
     key = [*CARD, "kpi", "milestone", "due"]
-    return plan.merge(rows[[*key, "quarter"]].drop_duplicates(key, keep="last"), on=key), left
+    tables = rows.groupby(key, as_index=False).agg(quarter=("quarter", "last"), n_tables=("quarter", "nunique"))
+    return plan.merge(tables, on=key), left
 
 
 def _score_year(
@@ -271,7 +340,11 @@ def _cycle_of_year(figures, plan, cards, quarters, newest, ordered: list[Assessm
 
 @dataclass(frozen=True, eq=False)
 class Health:
-    """What several quarters say of the scheme; the tables of ``health``, and ``advice`` in sentences."""
+    """What several quarters say of the scheme; the tables of ``health``, and ``advice`` in sentences.
+
+    ``moves``: severity by rater and quarter, as ``raters.drift`` gives it, of which ``drift`` is one row a rater.
+    ``level`` of every interval. ``unlinked``: quarters whose KPI link was taken off.
+    """
 
     quarters: tuple[str, ...]
     stability: pd.DataFrame
@@ -281,6 +354,10 @@ class Health:
     drift: pd.DataFrame
     prediction: pd.DataFrame
     advice: pd.DataFrame
+    moves: pd.DataFrame
+    level: float = 0.90
+    unlinked: tuple[str, ...] = ()
+    simulated: bool = False
 
     def __repr__(self) -> str:
         return f"Health of the scheme over {len(self.quarters)} quarters: {len(self.advice)} findings"
@@ -289,14 +366,14 @@ class Health:
 def health(assessments: Sequence[Assessment], *, seed: int = 1) -> Health:
     """The health of the scheme over several assessed quarters, at the scheme's level of confidence.
 
+    Of one quarter alone, what needs a next one comes back as rows that say why nothing can be told.
+
     Raises
     ------
     DataError
-        If there are fewer than two quarters, so that nothing can be compared, or one is missing between them.
+        If there is no quarter, or one is missing between them.
     """
     ordered = sorted(assessments, key=lambda one: one.cycle.scheme.start)
-    if len(ordered) < 2:
-        raise DataError("The health of a scheme shows over quarters; give two or more.")
     _check(ordered, {})
     for one, after in pairwise(ordered):
         if (after.cycle.scheme.start - one.cycle.scheme.end).days > 1:
@@ -312,11 +389,16 @@ def health(assessments: Sequence[Assessment], *, seed: int = 1) -> Health:
     capped = caps(points, level=level, seed=seed)
     fits = {one.cycle.id: one.severity for one in unlinked}
     spread = {quarter: fit.variances.get("rater", np.nan) for quarter, fit in fits.items()}
-    drifts = rater_drift(drift({quarter: fit.raters for quarter, fit in fits.items()}, spread))
+    moves = drift({quarter: fit.raters for quarter, fit in fits.items()}, spread)
+    drifts = rater_drift(moves)
     predicted = prediction(ratings_and_next(unlinked), level=level, seed=seed)
     said = advice(stability, pairs, inflation, capped, drifts, predicted)
     quarters = tuple(one.cycle.id for one in ordered)
-    return Health(quarters, stability, pairs, inflation, capped, drifts, predicted, said)
+    linked = tuple(one.cycle.id for one in ordered if one.cycle.scheme.severity.link == "kpi")
+    simulated = any(one.cycle.simulated for one in ordered)
+    return Health(
+        quarters, stability, pairs, inflation, capped, drifts, predicted, said, moves, level, linked, simulated
+    )
 
 
 def without_kpi_link(one: Assessment) -> Assessment:
@@ -370,7 +452,8 @@ def ratings_and_next(assessments: Sequence[Assessment]) -> pd.DataFrame:
 
     People on one scorecard whose raters' severity is identified; see ``health.prediction`` for the columns.
     """
-    parts = []
+    names = ["employee_id", "rating_raw", "rating_adjusted", "profile", "unit", "rater_id", "kpi_next", "quarter"]
+    parts = [pd.DataFrame(columns=names)]
     for one, after in pairwise(assessments):
         rows = one.items[one.items["kind"].eq("rated") & one.items["day_share"].eq(1)]
         known = rows["rating_raw"].notna() & rows["rating_adjusted"].notna() & (rows["weight"] > 0)
@@ -389,4 +472,4 @@ def ratings_and_next(assessments: Sequence[Assessment]) -> pd.DataFrame:
             table[name] = table["employee_id"].map(people[column])
         table["kpi_next"] = table["employee_id"].map(nexts)
         parts.append(table.assign(quarter=one.cycle.id).drop(columns="weight"))
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(parts[1:] or parts, ignore_index=True)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .raters import SeverityFit, fit_severity
+from .raters import SeverityFit, drift, fit_severity
 from .raters.anchor import TELLING
 from .simulate import simulate_ratings
 from .studies import commit
@@ -46,8 +46,9 @@ class Recovery:
         ``estimate, lower, upper`` (empty where left alone), ``covered``; rating points.
     employees : DataFrame
         ``employee_id, team, merit`` (planted), ``raw, adjusted`` (mean rating before and after),
-        ``zscore`` (raw standardised within its rater), ``blup`` (effect of the person in a crossed model without
-        teams, as other programs score); ``covered`` (whether the interval of ``adjusted`` holds the merit).
+        ``zscore`` (mean of the ratings, each standardised within its rater and put back on the scale that raters have
+        in common), ``blup`` (effect of the person in a crossed model without teams, as other programs score);
+        ``covered`` (whether the interval of ``adjusted`` holds the merit).
     """
 
     fit: SeverityFit
@@ -69,25 +70,29 @@ class Recovery:
         """Shares and errors of this study; empty where nothing could be estimated.
 
         ``recovered`` is the slope of the estimates on the planted severities: under 1, because estimates shrink.
-        ``contradicted``: whether the KPI explains teams otherwise than people by more than chance, under the link
-        ``kpi``. ``truth_…`` are correlations of people's ratings with their merit, ``teams_…`` of the means of teams.
+        ``error_…`` are root mean squares of people's ratings about their merit, both about their means;
+        ``closer``, ``closer_…`` the shares of people whose adjusted, standardised or crossed-model rating lies nearer
+        to the merit than the raw one, among those moved. ``contradicted``: whether the KPI explains teams otherwise
+        than people by more than chance, under the link ``kpi``. ``truth_…`` are correlations of people's ratings with
+        their merit, ``teams_…`` of the means of teams.
         """
         raters, people = self.raters, self.employees
         known = raters.estimate.notna()
         any_known = bool(known.any())
         teams = people.groupby("team")[["merit", *WAYS]].mean()
-        before, after = ((people[c] - people.merit) - (people[c] - people.merit).mean() for c in ("raw", "adjusted"))
-        moved = before.ne(after)
+        off = {way: (people[way] - people.merit) - (people[way] - people.merit).mean() for way in WAYS}
         found = {
             "raters": float(len(raters)),
             "left_alone": float((~known).sum()),
             "covered": raters.covered[known].astype(float).mean() if any_known else np.nan,
             "covered_people": people.covered.dropna().astype(float).mean() if any_known else np.nan,
             "recovered": np.polyfit(raters.severity[known], raters.estimate[known], 1)[0] if any_known else np.nan,
-            "error_raw": float(np.sqrt((before**2).mean())),
-            "error_adjusted": float(np.sqrt((after**2).mean())),
-            "closer": float((after.abs() < before.abs())[moved].mean()) if moved.any() else np.nan,
         }
+        found |= {f"error_{way}": float(np.sqrt((off[way] ** 2).mean())) for way in WAYS}
+        for way, name in (("adjusted", "closer"), ("zscore", "closer_zscore"), ("blup", "closer_blup")):
+            moved = off[way].ne(off["raw"])
+            nearer = off[way].abs() < off["raw"].abs()
+            found[name] = float(nearer[moved].mean()) if moved.any() else np.nan
         if self.fit.link == "kpi":
             found["contradicted"] = float(self.fit.link_slopes.loc["difference", "p"] < TELLING)
         found |= {f"truth_{way}": _correlation(people[way], people.merit) for way in WAYS}
@@ -130,13 +135,71 @@ def recover(
     means = table.groupby("employee_id")[["rating_raw", "rating_adjusted"]].mean()
     people = truth["employees"].merge(means, left_on="employee_id", right_index=True)
     people = people.rename(columns={"rating_raw": "raw", "rating_adjusted": "adjusted"})
-    by_team = people.groupby("team").raw
-    people["zscore"] = (people.raw - by_team.transform("mean")) / by_team.transform("std")
+    people["zscore"] = people["employee_id"].map(standardised(ratings)).fillna(people["raw"])
     crossed = fit_severity(ratings, link="equal_teams").employees["effect"]
     people["blup"] = people["employee_id"].map(crossed).fillna(0.0)
     people["covered"] = _covered(fit, people, confidence)
     names = ["employee_id", "team", "merit", *WAYS, "covered"]
     return Recovery(fit, raters.drop(columns="roles"), people[names])
+
+
+@dataclass(frozen=True, eq=False)
+class Drifted:
+    """Quarters in which one rater's severity was moved, and what the comparison of quarters makes of it.
+
+    Attributes
+    ----------
+    moves : DataFrame
+        As :func:`perfmodel.raters.drift` gives it.
+    rater : str
+        Who was moved, by ``by`` rating points from ``since`` on.
+    """
+
+    moves: pd.DataFrame
+    rater: str
+    since: str
+    by: float
+
+    def sentence(self) -> str:
+        """The finding in words."""
+        signals = self.moves[self.moves["signal"].ne("")]
+        first = signals.loc[signals["rater_id"].eq(self.rater), "quarter"].min()
+        own = self.moves.query("rater_id == @self.rater and quarter == @self.since")["change"].iloc[0]
+        found = f"is signalled in quarter {first}" if first == first else "is not signalled"
+        others = self.moves["rater_id"].nunique() - 1
+        return (
+            f"{self.rater}, made {self.by:.1f} points severer from quarter {self.since} on, {found}; its change in "
+            f"that quarter is estimated at {own:+.2f}; of the {others} others "
+            f"{signals.loc[signals['rater_id'].ne(self.rater), 'rater_id'].nunique()} are signalled"
+        )
+
+
+def drifted(*, seed: int = 1, by: float = 1.0, since: int = 4, quarters: int = 6, **planted) -> Drifted:
+    """Simulate linked quarters, make the first rater severer by ``by`` points from quarter ``since`` on, and compare.
+
+    ``planted`` goes to :func:`perfmodel.simulate.simulate_ratings`.
+    """
+    chosen = {"n_raters": 20, "n_employees": 160, "n_kpis": 4, "double": 0.4, **planted}
+    ratings, truth = simulate_ratings("linked", quarters=quarters, seed=seed, **chosen)
+    rater = truth["raters"]["rater_id"].iloc[0]
+    late = ratings["rater_id"].eq(rater) & ratings["quarter"].ge(since)
+    ratings["rating"] -= by * late
+    fits = {str(q): fit_severity(rows.drop(columns="quarter")) for q, rows in ratings.groupby("quarter")}
+    spread = {q: fit.variances["rater"] for q, fit in fits.items()}
+    return Drifted(drift({q: fit.raters for q, fit in fits.items()}, spread), rater, str(since), by)
+
+
+def standardised(ratings: pd.DataFrame) -> pd.Series:
+    """Mean by employee of ratings, each less its rater's mean over its rater's spread; in rating points.
+
+    What a z-score for each rater gives: put back on the scale by the spread that raters have on average, and the mean
+    of all ratings. A rater without a spread gives no z-score.
+    """
+    of_rater = ratings.groupby("rater_id")["rating"]
+    spread = of_rater.transform("std").replace(0.0, np.nan)
+    z = (ratings["rating"] - of_rater.transform("mean")) / spread
+    scale = np.sqrt(float((of_rater.std() ** 2).mean()))
+    return ratings["rating"].mean() + scale * z.groupby(ratings["employee_id"]).mean()
 
 
 def _covered(fit: SeverityFit, people: pd.DataFrame, confidence: float) -> np.ndarray:
@@ -176,7 +239,7 @@ def study(
         else:
             found = pd.DataFrame([one(at) for at in seeds])
         row = found.mean().rename(design)
-        for name in ("covered", "covered_people", "gain", "closer"):
+        for name in ("covered", "covered_people", "gain", "closer", "closer_zscore", "closer_blup"):
             row[f"{name}_se"] = found[name].std() / np.sqrt(found[name].count()) if found[name].count() > 1 else np.nan
         rows.append(row)
     table = pd.DataFrame(rows).rename_axis("design").round(3).reset_index()

@@ -85,7 +85,7 @@ def icc_interval(matrix, form: str, level: float = 0.90) -> tuple[float, float]:
     tail = (1 + level) / 2
     if form.startswith("ICC(2"):
         one = icc(x)["ICC(2,1)"]
-        if not error > 0 or not np.isfinite(one) or one >= 1:
+        if not (error > 0 and between > 0) or not np.isfinite(one) or one >= 1:
             return np.nan, np.nan
         a, b = k * one / (n * (1 - one)), 1 + k * one * (n - 1) / (n * (1 - one))
         v = (a * raters + b * error) ** 2 / ((a * raters) ** 2 / (k - 1) + (b * error) ** 2 / ((n - 1) * (k - 1)))
@@ -97,7 +97,7 @@ def icc_interval(matrix, form: str, level: float = 0.90) -> tuple[float, float]:
         mean = k * ends / (1 + (k - 1) * ends)
     else:
         noise, degrees = (within, n * (k - 1)) if form.startswith("ICC(1") else (error, (n - 1) * (k - 1))
-        if not noise > 0:
+        if not (noise > 0 and between > 0):
             return np.nan, np.nan
         f = between / noise
         ratio = np.array([f / fdtri(n - 1, degrees, tail), f * fdtri(degrees, n - 1, tail)])
@@ -165,7 +165,7 @@ def agreement(ratings: pd.DataFrame, level: float = 0.90) -> pd.DataFrame:
             ("ICC(3,1)", "one rating, once severity is adjusted for"),
         ):
             value, ends = icc(wide)[form], icc_interval(wide, form, level)
-            rows.append((form, value, *ends, len(wide), wide.shape[1], why))
+            rows.append((form, value, *ends, len(wide), wide.shape[1], why + _no_number(value, ends)))
     elif len(wide) > 1 and sizes.nunique() == 1 and sizes.iloc[0] > 1:
         table = means.groupby("employee_id").apply(lambda r: r.to_numpy()).tolist()
         for form, why in (
@@ -173,7 +173,7 @@ def agreement(ratings: pd.DataFrame, level: float = 0.90) -> pd.DataFrame:
             ("ICC(1,k)", f"mean of {sizes.iloc[0]} raters; everybody has others, so severity counts as error"),
         ):
             value, ends = icc(table)[form], icc_interval(table, form, level)
-            rows.append((form, value, *ends, len(wide), wide.shape[1], why))
+            rows.append((form, value, *ends, len(wide), wide.shape[1], why + _no_number(value, ends)))
     else:
         why = (
             "nobody has two raters"
@@ -187,6 +187,15 @@ def agreement(ratings: pd.DataFrame, level: float = 0.90) -> pd.DataFrame:
         ("Krippendorff's alpha", alpha["value"], np.nan, np.nan, len(shared), int(shared.notna().any().sum()), why)
     )
     return pd.DataFrame(rows, columns=["measure", "value", "lower", "upper", "n_employees", "n_raters", "reason"])
+
+
+def _no_number(value: float, ends: tuple[float, float]) -> str:
+    """Why a form that fits has no value, or no limits; "" where it has both."""
+    if np.isnan(value):
+        return "; all means are equal, so there is nothing to agree on"
+    if np.isnan(ends).any():
+        return "; no limits can be given: people's means are equal, or raters differ by nothing but severity"
+    return ""
 
 
 COMPONENTS = ("employee", "team", "rater", "halo", "residual")

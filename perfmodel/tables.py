@@ -191,12 +191,22 @@ OUTPUTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "rater_id attribute group",
             "reference n_group n_reference difference se shrunk p q reason",
         ),
-        ("weight_grades", "profile employee_id", "grade w_* w_stay rank_best rank_worst rank_exact driver"),
-        ("weight_rank_bands", "profile employee_id band", "w_share"),
+        (
+            "weight_grades",
+            "profile employee_id",
+            "grade w_* w_stay rank_best rank_worst rank_exact driver rank_best_bound rank_worst_bound "
+            "score_mean score_sd score_min score_max score_exact driver_direction law",
+        ),
+        ("weight_rank_bands", "profile employee_id band", "w_share law"),
         (
             "weight_importance",
             "profile kpi",
             "category weight_nominal importance importance_share stable_low stable_high share_at_cap",
+        ),
+        (
+            "weight_categories",
+            "profile category",
+            "weight_nominal importance importance_share stable_low stable_high",
         ),
         (
             "distribution",

@@ -38,9 +38,9 @@ HEADER = [
 KEYWORDS = {"say": None, "say_n": (1, 2)}
 
 # Modules whose sentences are said by say() where they are written, or are no sentences of the report.
-SAID = ("language.py", "plots/", "report/", "session/", "runner/bench", "runner/translate.py")
+SAID = ("language.py", "plots/", "report/", "runner/bench", "runner/translate.py")
 # Modules whose other texts are data, names of columns or lists of words: only what they raise or tell is told.
-RAISED = ("simulate/", "examples.py", "tables.py", "studies/", "cli.py", "runner/record.py")
+RAISED = ("simulate/", "session/", "examples.py", "tables.py", "studies/", "cli.py", "runner/record.py")
 # Dictionaries and texts that are turned when they are shown, by module and name.
 LABELS = (
     ("perfmodel.report.words", "LABELS"),
@@ -50,16 +50,31 @@ LABELS = (
     ("perfmodel.report.index", "WARNINGS"),
     ("perfmodel.report.words", "MONTHS"),
     ("perfmodel.report.page", "CHIPS"),
+    ("perfmodel.report.fairness", "SHOWN"),
+    ("perfmodel.report.feedback", "QUESTIONS"),
+    ("perfmodel.plots.grades", "SCORES"),
+    ("perfmodel.plots.general", "RECOVERY"),
+    ("perfmodel.plots.health", "CLUSTERS"),
+    ("perfmodel.report.year", "METHOD_NAMES"),
 )
 # Words and frames of methods that no rule below recognises as prose: verdicts, states, and how pieces are joined.
 WORDS = """
+more; less; hierarchical; flat
 severe; lenient; severer; rating; result; severity; none; late; excluded; scored; final; kpi; gate; error; warning
 maximum; minimum; one; two; three; four; five; six; weights; actual; target; employee; team; rater; halo; residual
 discrimination; drift; semicolons; tabs; bars; manager; peer; self; skip; dotted; second; vignette
 direct superior; superior's superior; functional superior; second rater; measure; unit; target rule; source; period
 raw; adjusted; proposed; decided; company; a result late; no score
-no shared rater or ratee
+no shared rater or ratee; people; raters; units; higher; lower; holds; unclear
 no rating that tells anything of severity; all ratings that could tell are equal; no rating here tells of severity
+raw to adjusted; raw to proposed; raw to decided; adjusted to proposed; adjusted to decided; proposed to decided
+holds; unclear; same; apart; free; better; worse; met; unmet; people; raters; units; decisions; grades; nothing
+reference; promotion slate; improvement plan
+in force; chosen; centre; baseline; least; median; most; discriminating; reliable; used; within
+between; difference; nested; linked; shocks; Krippendorff's alpha
+plan; category; domain; upheld; changed; sent back; withdrawn; empty
+questioned; flagged; proposer; authoriser; propose; authorise
+decision; decisions; vote; votes; list; lists; higher; lower; more; less; hierarchical; flat
 """
 FRAMES = (
     "{0} ({1})",
@@ -72,13 +87,43 @@ FRAMES = (
     "rater: {0}",
     "KPI {0}",
     "pooled: {0}",
+    "{0} (profile {1})",
+    "{0} in {1} stands twice in {2}; keep one row.",
+    "{0} in {1} stands twice in the {2}; only one grade can hold.",
+    "- {0} [{1}]",
+    "{0} cannot be made final yet; nothing was recorded.",
+    "{0} cannot be relied on, so nothing was recorded.",
+    "The corrected figures would be refused as input, so nothing was replayed.",
+    "own results {0}",
+    "own ratings {0}",
+    "own results and ratings of one KPI {0}",
+    "severity of raters {0}",
+    "weights {0}",
+    "bonus, deduction, scorecards {0}",
+    "{0} person",
+    "{0} people",
+    "{0} seat",
+    "{0} seats",
+    "{0} month",
+    "{0} months",
+    "{0} quarter",
+    "{0} quarters",
+    "{0} graded quarter",
+    "{0} graded quarters",
 )
 
-# Texts that look like sentences and are none.
-NOT_TOLD = {"--set profile=", "Address already in use", "Address in use", "Python 3", "weights: {0}"}
+# Texts that look like sentences and are none: options, what a system says, names of a database's parts.
+NOT_TOLD = {
+    "rater_id == @self.rater and quarter == @self.since",
+    "--set profile=", "Address already in use", "Address in use", "Python 3", "weights: {0}",
+    '<li><a href="{}">{}</a>: {}</li>', "perfmodel run", "--acknowledge {0}",
+    "at, cycle, kind, subject, author, payload, token", "key on seq", "key on {0}", "column {0}",
+}  # fmt: skip
+SQL = re.compile(r"(CREATE|SELECT|INSERT|BEGIN|SHOW|PRIMARY KEY|UNIQUE)\b")
 PROSE = re.compile(r"(?<![\w{])[A-Za-z]*[a-z]{2,}(?![\w}])")
 CHINESE = re.compile(r"[\u3400-\u9fff]")
 HOLE = "\0"  # a placeholder while a pattern is put together
+FIELD = re.compile(r"\{[a-z_]+(?::[^{}]*)?\}")  # one of str.format
 
 
 # --- Sentences of methods ------------------------------------------------------------------------------------
@@ -140,7 +185,7 @@ def _forms(node: ast.expr) -> list[str] | None:
     """What a string expression can read, every branch of a condition inside it by itself; None if it is no string."""
     match node:
         case ast.Constant(value=str(text)):
-            return [text.replace("{", "{{").replace("}", "}}")]
+            return [FIELD.sub(HOLE, text).replace("{", "{{").replace("}", "}}")]
         case ast.JoinedStr(values=values):
             parts = [_forms(part) or [HOLE] for part in values]
             return ["".join(chosen) for chosen in product(*parts)]
@@ -181,7 +226,7 @@ def _holes(node: ast.expr) -> Iterator[ast.expr]:
 
 def _patterns(text: str) -> Iterator[str]:
     """Sentences of one text as they are told: without joints at its ends, neighbouring placeholders as one."""
-    if CHINESE.search(text) or ("_" in text and not re.search(r"[.;:]", text)):
+    if CHINESE.search(text) or SQL.match(text) or ("_" in text and not re.search(r"[.;:]", text)):
         return
     text = re.sub(f"{HOLE}+", HOLE, text)
     ends = [m for m in re.finditer(rf"(?<=[.?]){HOLE}(?: |$)", text) if " " in text[: m.start()]]

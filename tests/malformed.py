@@ -687,3 +687,21 @@ def vignettes_without_a_role_for_them(folder):
 def a_person_who_is_also_a_written_case(folder):
     replace(folder, "scheme.yaml", "roles:\n", "roles:\n  - {id: vignette, weight: 0, name: {en: Written case}}\n")
     cell(folder, "ratings.csv", 3, "role", "vignette")
+
+
+@variant("anchor-scores", level="warning", file="scheme.yaml")
+def the_figure_that_compares_raters_also_scores(folder):
+    replace(folder, "scheme.yaml", "link: none ", "anchor: [sales_attainment]\n  link: kpi ")
+
+
+@variant("anchor-by-rater", level="warning")
+def a_rater_approves_the_target_that_compares_raters(folder):
+    replace(folder, "scheme.yaml", "link: none ", "anchor: [sales_attainment]\n  link: kpi ")
+    with_column(folder, "results.csv", "approved_by", "M1")
+
+
+@variant("scheme-invalid", file="scheme.yaml")
+def raters_are_compared_by_a_figure_whose_target_they_set(folder):
+    replace(folder, "scheme.yaml", "link: none ", "anchor: [sales_attainment]\n  link: kpi ")
+    name = "- id: sales_attainment\n"
+    replace(folder, "scheme.yaml", name, name + "        rater_sets_target: yes\n")

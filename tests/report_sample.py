@@ -215,13 +215,18 @@ def sample(people: int = 64, units: int = 4, seed: int = 5, *, late: bool = True
         "exact",
         "sales",
     )
+    weight_grades["rank_best_bound"], weight_grades["rank_worst_bound"] = 1, 20
+    weight_grades["score_mean"] = known["score_raw"].to_numpy()
+    weight_grades["score_sd"], weight_grades["score_exact"], weight_grades["driver_direction"] = 1.0, True, "more"
+    weight_grades["score_min"], weight_grades["score_max"] = (known["score_raw"].to_numpy() + off for off in (-3, 3))
+    weight_grades["law"] = "hierarchical"
     bands = pd.DataFrame(
         [
-            (scheme.profiles[0].id, e, b, s)
+            (scheme.profiles[0].id, e, b, s, "hierarchical")
             for e in known["employee_id"]
             for b, s in zip(("1", "2-5", "top half", "rest"), (0.1, 0.2, 0.3, 0.4), strict=True)
         ],
-        columns=["profile", "employee_id", "band", "w_share"],
+        columns=["profile", "employee_id", "band", "w_share", "law"],
     )
     importance = pd.DataFrame(
         {

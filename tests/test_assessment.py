@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import pytest
 from small_cycle import write_small
 
 import perfmodel as pm
+from perfmodel import report
 from perfmodel.grades import cap_grades, grade_of
 from perfmodel.scheme import Severity
 from perfmodel.scoring import item_scores, rescore
@@ -182,6 +184,55 @@ def test_the_link_that_a_scheme_names_stands_beside_every_number_that_rests_on_i
     assert linked.links.what_is_identified.str.contains("KPI").all()
     given = linked.adjusted_ratings
     assert given.loc[given.se.notna(), "reason"].str.contains("KPI").all()
+    moved = linked.scores[linked.scores.score_adjusted.ne(linked.scores.score_raw) & linked.scores.score_raw.notna()]
+    assert len(moved) > 200 and moved.reason.str.contains("KPI").all()
+    assert moved.moved_by[moved.moved_by.ne("")].str.contains("KPI").all()
+
+
+def test_grades_are_shown_over_the_interval_of_the_slope_between_teams(quarter):
+    linked = of_scheme(quarter, severity=Severity("kpi", ("sales_attainment", "new_customers")))
+    rows = linked.link_grades.set_index("employee_id")
+    # By hand: one person's ratings with the severities at one end, scored by the scheme's rules.
+    ends = linked.severity.link_range
+    fit, low = linked.severity, linked.severity.link_ratings("low")
+    apart = low.rating_adjusted - fit.adjusted_ratings.rating_adjusted
+    assert apart.abs().max() == pytest.approx((ends.low - ends.used).abs().max(), abs=0.2) and apart.abs().max() > 0.01
+    scores = rescore(linked.cycle, linked.items, linked.totals, low[["rating_adjusted"]].to_numpy().T,
+                     low[["employee_id", "scorecard", "kpi"]])[0]  # fmt: skip
+    by_hand = pd.Series(scores, linked.totals.employee_id).reindex(rows.index)
+    assert rows.score_low.to_numpy() == pytest.approx(by_hand.to_numpy())
+    hangs = report.link_grades_table(linked)
+    assert 0 < len(hangs) < len(rows)
+    assert report.link_grades_finding(linked).startswith(f"{len(hangs)} of {len(rows)} adjusted grades hang")
+    # Without the link nothing rests on it.
+    assert quarter.link_grades.empty and report.link_grades_table(quarter).empty
+    assert "No grade rests on a KPI" in report.link_grades_finding(quarter)
+
+
+def test_the_note_on_self_ratings_states_their_offset(quarter):
+    found = quarter.severity.self_offset
+    rows = quarter.cycle.ratings
+    own = rows[rows.role.eq("self")].merge(quarter.adjusted_ratings, on=["employee_id", "scorecard", "kpi"])
+    apart = (own.rating - own.rating_adjusted).groupby(own.employee_id).mean()
+    assert found.estimate == pytest.approx(apart.mean()) and found.n == len(apart)
+    assert f"{found.n} people rate themselves on average {found.estimate:.2f} points above" in report.self_rating_note(
+        quarter
+    )
+
+
+def test_the_note_beside_the_advice_says_why_no_more_is_advised(quarter):
+    assert report.double_rating_note(quarter).startswith("10 further ratings are advised, the one")
+    seen = {**quarter.cycle.tables, "ratings": quarter.cycle.ratings.assign(blind=False)}
+    alone = replace(quarter.cycle, tables=MappingProxyType(seen))
+    note = report.double_rating_note(pm.Assessment(alone, quarter.seed))
+    assert note.startswith("No further rating is advised: no rating that tells anything")
+
+
+def test_everybody_who_is_compared_under_a_named_assumption_has_chances_and_an_error(quarter):
+    teams = of_scheme(quarter, severity=Severity("equal_teams"))
+    scored = teams.scores[teams.scores.score_raw.notna()]
+    assert teams.severity.raters.severity.notna().all()  # so nobody's rating is left alone
+    assert len(scored) == 228 and scored[["se", "p_stay", "p_B"]].notna().all(axis=None)
 
 
 def test_the_anchor_is_the_mean_attainment_on_the_items_that_the_scheme_names(quarter):

@@ -1,6 +1,7 @@
 """Pages as a reader sees them: nothing fetched, no error, links that lead, one printed page, a phone's width."""
 
 import pytest
+from playwright.sync_api import expect
 from report_sample import EVIL, sample
 
 from perfmodel import report
@@ -116,16 +117,18 @@ def test_a_table_sorts_numbers_as_numbers_and_keeps_what_is_missing_last(opened)
     head = table.locator("thead th", has_text="KPI score")
     for sign in (1, -1):
         head.click()
+        expect(head).to_have_attribute("aria-sort", "ascending" if sign == 1 else "descending")
         shown = column(table, "KPI score")
         known = [sign * float(text.replace("\u2212", "-")) for text in shown if text]
         assert known == sorted(known) and shown == [t for t in shown if t] + [t for t in shown if not t]
-        assert head.get_attribute("aria-sort") == ("ascending" if sign == 1 else "descending")
     assert column(table, "Employee") != given
     head.click()
+    expect(head).not_to_have_attribute("aria-sort", "descending")
     assert column(table, "Employee") == given
     head.locator("[role=button]").focus()
     page.keyboard.press("Enter")  # the same without a mouse
-    assert head.get_attribute("aria-sort") == "ascending" and page.said == []
+    expect(head).to_have_attribute("aria-sort", "ascending")
+    assert page.said == []
 
 
 def test_a_table_filters_and_a_link_to_a_hidden_row_brings_it_back(opened):

@@ -22,13 +22,13 @@ def cycle(tmp_path_factory):
     return read_cycle(write_small(tmp_path_factory.mktemp("calibration") / "2026Q3"))
 
 
-def proposed(scheme, raw, adjusted, *, cap="", left_alone=False, n_ratings=20):
+def proposed(scheme, raw, adjusted, *, cap="", left_alone=False, assuming="", n_ratings=20):
     """The proposal for one person rated by R1 alone."""
     totals = pd.DataFrame(
         {"employee_id": ["1"], "score_raw": [raw], "score_adjusted": [adjusted], "cap": [cap], "reason": [""]}
     )
     ratings = pd.DataFrame({"rater_id": ["R1"], "employee_id": ["1"], "kpi": ["team_culture"], "role": ["manager"]})
-    known = pd.DataFrame({"employee_id": ["1"], "reason": ["left alone: no shared rater" if left_alone else ""]})
+    known = pd.DataFrame({"employee_id": ["1"], "reason": ["left alone: no shared rater" if left_alone else assuming]})
     raters = pd.DataFrame({"n_ratings": [n_ratings]}, pd.Index(["R1"], name="rater_id"))
     return propose(totals, known, raters, ratings, scheme).iloc[0]
 
@@ -44,6 +44,17 @@ def test_where_severity_is_unknown_the_raw_score_stands_and_the_reason_says_so(s
     alone, tiny = proposed(scheme, 78.0, 78.0, left_alone=True), proposed(scheme, 78.0, 82.0, n_ratings=4)
     assert alone.score_proposed == 78.0 and alone.moved_by == "" and "cannot be told apart" in alone.reason
     assert tiny.score_proposed == 78.0 and "under 5 ratings" in tiny.reason
+
+
+def test_a_score_that_rests_on_a_named_assumption_repeats_it(scheme):
+    moved = proposed(scheme, 78.0, 80.5, assuming="assuming equal teams")
+    assert (moved.moved_by, moved.reason) == ("severity, assuming equal teams", "assuming equal teams")
+    held = proposed(scheme, 78.0, 86.0, assuming="assuming equal teams")
+    assert held.moved_by == "severity, held at 5 points, assuming equal teams"
+    tiny = proposed(scheme, 78.0, 82.0, assuming="assuming equal teams", n_ratings=4)
+    # The proposal does not move, but the adjusted score beside it rests on the assumption all the same.
+    assert tiny.moved_by == "" and "under 5 ratings" in tiny.reason and tiny.reason.endswith("; assuming equal teams")
+    assert proposed(scheme, np.nan, np.nan, assuming="assuming equal teams").reason == ""
 
 
 def test_a_gate_holds_the_proposal_too_and_no_score_gets_none(scheme):

@@ -53,6 +53,13 @@ def test_help_and_version_load_nothing_heavy():
         ("tables", "x"),
         ("run", "x", "--notebook", "nonsense"),
         ("run", "x", "--set", "nonsense=1"),
+        ("freeze", "x", "--stage", "ratings", "--by", "HR"),
+        ("decide", "x"),
+        ("decide", "x", "001", "--accept", "--consent"),
+        ("decide", "x", "001"),
+        ("finalize", "x", "--reopen", "--sign", "HR"),
+        ("ledger",),
+        ("compare", "x"),
     ],
 )
 def test_wrong_usage_ends_with_2_and_says_so_on_stderr(words):
@@ -60,9 +67,10 @@ def test_wrong_usage_ends_with_2_and_says_so_on_stderr(words):
     assert run.returncode == 2 and run.stdout == "" and run.stderr and "Traceback" not in run.stderr
 
 
-@pytest.mark.parametrize("verb", ["check", "run", "tables"])
+@pytest.mark.parametrize("verb", ["check", "run", "tables", "decide --pages", "finalize"])
 def test_a_cycle_that_is_not_there_is_refused_with_1(verb, tmp_path):
-    run = perfmodel(verb, tmp_path / "none", *(["--out", tmp_path / "out"] if verb != "check" else []))
+    verb, *more = verb.split()
+    run = perfmodel(verb, tmp_path / "none", *more, *(["--out", tmp_path / "out"] if verb != "check" else []))
     assert run.returncode == 1 and "none" in run.stdout + run.stderr and "Traceback" not in run.stderr
     assert not (tmp_path / "out" / "latest").exists()
 

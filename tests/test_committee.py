@@ -196,6 +196,7 @@ def test_a_consent_list_leaves_out_flagged_questioned_and_own_results_and_says_s
     drafts, left = rules.consent_drafts(state_of(entries), ROLL, reason="no doubt", proposer="M1", authoriser="Chair")
     assert left == {"002": "questioned", "003": "flagged"}
     entries = recorded(entries, drafts)
+    assert state_of(entries).decisions["001"].data["code"] == ""
     assert state_of(entries).grades == {"001": "B"} and entries[-1].data["list"][0]["votes"]["question"] == 0
     again, _ = rules.consent_drafts(state_of(entries), ROLL, reason="no doubt", proposer="M1", authoriser="Chair")
     assert recorded(entries, again) == entries
@@ -548,19 +549,37 @@ def test_one_corrected_figure_is_the_only_cause_of_the_only_move(quarter):
     assert row["employee_id"] == "007" and "sales_attainment (actual)" in row["because"]
 
 
-def test_another_raters_ratings_move_others_through_severity_alone(quarter):
-    # M1 gives 005 the second rating; a milder M1 changes 005's own rating, and what is taken for everybody's severity.
-    before = pm.read_cycle(quarter.cycle)
-    rows = read_rows(quarter.cycle / "ratings.csv")
-    for row in rows:
-        if (row["rater_id"], row["employee_id"]) == ("M1", "005"):
-            row["rating"] = "2"
-    write_rows(quarter.cycle / "ratings.csv", rows)
-    table = compare_cycles(before, pm.read_cycle(quarter.cycle)).table.set_index("employee_id")
-    assert table.loc["005", "own_ratings"] < 0 and table["own_results"].abs().max() == 0
-    others = table.drop(["005", "008"])
-    assert others["own_ratings"].abs().max() == 0
-    np.testing.assert_allclose(others["severity"], others["change"], atol=1e-9)
+def side(points, weights, lift):
+    """Tables of a run with one person: a measured and a rated KPI, and what the proposal adds to the raw score."""
+    raw = sum(p * w for p, w in zip(points, weights, strict=True)) / 100
+    kpis = pd.DataFrame(
+        {
+            "employee_id": "1",
+            "scorecard": "",
+            "kpi": ["sales", "culture"],
+            "kind": ["measured", "rated"],
+            "target": [100.0, np.nan],
+            "actual": [points[0], np.nan],
+            "score_raw": points,
+            "weight": weights,
+        }
+    )
+    scores = pd.DataFrame(
+        {"employee_id": ["1"], "unit": "N", "score_raw": raw, "score_proposed": raw + lift, "grade_proposed": "B"}
+    )
+    return {"kpi_scores": kpis, "scores": scores}
+
+
+def test_the_parts_of_one_change_are_those_worked_by_hand():
+    # Raw 60 x .80 + 40 x .70 = 76 becomes 50 x .90 + 50 x .65 = 77.5; the proposal adds 1 before and .5 after.
+    # Results: 60 (.90 - .80) = 6. Ratings: 40 (.65 - .70) = -2. Weights: -10 x .90 + 10 x .65 = -2.5. Severity: -.5.
+    (row,) = from_tables(side([80, 70], [60, 40], 1), side([90, 65], [50, 50], 0.5)).to_dict("records")
+    assert [row[part] for part in PARTS] == pytest.approx([6, -2, 0, -0.5, -2.5, 0])
+    assert row["change"] == pytest.approx(1)
+    assert row["because"].split("; ") == [
+        "own results +6.0", "weights −2.5", "own ratings −2.0", "severity of raters −0.5", "sales (actual) +6.0",
+        "culture (rating) −2.0",
+    ]  # fmt: skip
 
 
 def test_what_is_neither_run_nor_cycle_is_not_compared(tmp_path, quarter):
@@ -678,6 +697,17 @@ def test_every_page_of_the_committee_prints_status_and_head_and_the_list_of_runs
     assert 'href="committee/index.html"' in (quarter.out / "index.html").read_text(encoding="utf-8")
     second = (quarter.out / "committee" / "second_look.html").read_text(encoding="utf-8")
     assert "Rubber stamp?" in second and "1 moved up and 0 down" in second
+
+
+def test_the_ledger_is_shown_exported_and_missed_where_its_tail_was_cut(story):
+    quarter, _, _told, _ = story
+    shown = quarter.do("ledger", "show", "--cycle", "2026Q3", where=False).stdout.splitlines()
+    exported = quarter.do("ledger", "export", "-", where=False).stdout.splitlines()
+    assert len(shown) == len(exported) and shown[-1].split("\t")[3] == "final"
+    missed = quarter.do("ledger", "verify", "--head", "0123456789ab", where=False)
+    assert missed.returncode == 1 and "not in this ledger" in missed.stdout
+    compared = quarter.do("compare", quarter.out, quarter.out, where=False).stdout
+    assert compared.splitlines()[-1] == "Found from the tables, for 240 people."
 
 
 def test_the_agenda_puts_the_questioned_case_first(story):

@@ -180,3 +180,33 @@ def test_a_step_that_only_an_extreme_person_reached_has_no_threshold_and_moves_n
     assert both.thresholds.threshold.dropna().tolist() == pytest.approx(alone.thresholds.threshold.tolist(), abs=1e-3)
     gap = both.employees.measure.drop("TOP") - alone.employees.measure
     assert gap.abs().max() < 1e-2
+
+
+def test_a_search_that_does_not_end_says_how_far_scores_are_apart(creativity, monkeypatch):
+    assert fit_facets(creativity).reason == ""
+    monkeypatch.setattr("perfmodel.raters.facets.STEPS", 2)
+    short = fit_facets(creativity)
+    assert "did not end in 2 rounds" in short.reason and "points apart" in short.reason
+
+
+@pytest.mark.filterwarnings("error")
+def test_who_is_left_without_information_has_no_figure_and_the_reason():
+    # Two raters each of six people, on steps that often only one person has: some keep no rating that could tell.
+    rows = [(f"r{i}{j}", f"e{i}", float(1 + (i + j) % 3)) for i in range(6) for j in range(2)]
+    fit = fit_facets(pd.DataFrame(rows, columns=["rater_id", "employee_id", "rating"]))
+    for table in (fit.raters, fit.employees):
+        figures = table.drop(columns=["n", "reason"])
+        none = figures["measure"].isna()
+        assert none.any() and figures[none].isna().all(axis=None)
+        assert (table.reason[none] != "").all()
+        assert figures.loc[~none, "measure"].notna().all() and figures.loc[~none, "se"].notna().all()
+    assert fit.employees.reason.str.contains("rated the same throughout").any()
+
+
+def test_self_ratings_make_nobody_a_rater_of_themselves():
+    ratings, _ = simulate_ratings("linked", n_raters=5, n_employees=30, n_kpis=2, scale=(1, 5, 1), double=0.5, seed=3)
+    own = ratings.drop_duplicates(["employee_id", "kpi"]).assign(role="self", rating=5.0)
+    both = pd.concat([ratings, own.assign(rater_id=own["employee_id"])])
+    alone, with_self = fit_facets(ratings), fit_facets(both)
+    pd.testing.assert_frame_equal(alone.raters, with_self.raters)
+    pd.testing.assert_frame_equal(alone.employees, with_self.employees)

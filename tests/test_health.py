@@ -228,5 +228,7 @@ def test_two_quarters_of_the_sample_go_through_and_nothing_is_lost():
     alone = quarters[0].totals.loc[quarters[0].unidentified, "employee_id"]
     assert len(alone) and not set(alone) & set(compared.employee_id)
     assert found.prediction.n.iloc[0] == len(compared.dropna()) and found.advice.sentence.str.len().gt(40).all()
-    with pytest.raises(DataError, match="give two or more"):
-        health(quarters[:1])
+    alone = health(quarters[:1])  # of one quarter, rows say why what needs a next one cannot be told
+    assert alone.stability.reason.ne("").all() and alone.prediction.reason.ne("").all() and len(alone.pairs)
+    with pytest.raises(DataError, match="there is none"):
+        health([])

@@ -159,6 +159,20 @@ def test_sentences_after_one_another_and_lists_of_known_things_are_each_turned()
         assert told("within chance · not tested") == "在偶然范围内 · 未检验"
 
 
+def test_a_pattern_of_one_word_holds_beside_single_words_alone():
+    with speaking("zh"):
+        assert told("2 in a row: C in 2026Q2, C in 2026Q3") == "连续 2 个：2026Q2 为 C、2026Q3 为 C"
+        assert told("3 quarters") == "3 个季度"
+        for own in ("on leave in August", "seconded for two quarters"):  # a company's own words
+            assert told(own) == own
+
+
+def test_a_sentence_with_a_template_of_its_own_is_one_pattern():
+    source = 'LOCKED = "{place} was locked for {seconds:g} s."'
+    assert list(catalogue.told_patterns(source)) == ["{0} was locked for {1} s."]
+    assert list(catalogue.told_patterns('QUERY = "SELECT the rows that are there"')) == []
+
+
 def test_a_piece_that_is_a_sentence_is_turned_inside_the_other():
     with speaking("zh"):
         assert told(

@@ -1,11 +1,16 @@
 """The live cell: its state without a browser, and once in a real JupyterLab."""
 
+import shutil
+from datetime import date
+
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import find_chromium
 
 import perfmodel as pm
+from perfmodel import RunError
+from perfmodel.runner import bench_live
 from perfmodel.runner.bench_live import drive
 from perfmodel.session import LiveWeights, live_weights
 
@@ -35,16 +40,68 @@ def test_a_move_scores_everybody_anew(closed):
     pd.testing.assert_series_equal(live.grades()[pd.concat(others).index], pd.concat(others), check_names=False)
 
 
+def test_people_stand_under_pseudonyms_where_weights_are_chosen(closed):
+    named, hidden = LiveWeights(closed, PROFILE), LiveWeights(closed, PROFILE, key="a key")
+    for live in (named, hidden):
+        live.move("sales", 58.0)
+    ids = set(named.flips().employee_id)
+    assert len(hidden.flips()) == len(ids) and not ids & set(hidden.flips().employee_id)
+    assert not any(f"<td>{i}</td>" in hidden.html() for i in ids)
+
+
+def test_an_open_quarter_has_no_button_and_writes_nothing(closed, tmp_path):
+    widgets = pytest.importorskip("ipywidgets")
+    waiting = pm.assess("data/2026Q3", seed=1)
+    for quarter, today, why in ((waiting, date(2027, 1, 1), "waits for results"), (closed, date(2026, 6, 30), "runs")):
+        scheme = f"data/{quarter.cycle.id}/scheme.yaml"
+        with pytest.raises(pm.DataError, match=why):
+            LiveWeights(quarter, PROFILE, today=today).write(scheme, tmp_path / "plan", "tuned")
+        box = live_weights(quarter, PROFILE, scheme=scheme, plan=tmp_path / "plan", today=today)
+        left = box.children[0].children
+        assert not any(isinstance(one, widgets.Button) for one in left) and why in left[-1].value
+    box = live_weights(closed, PROFILE, scheme="data/2026Q2/scheme.yaml", today=date(2026, 7, 1))
+    assert any(isinstance(one, widgets.Button) for one in box.children[0].children)
+    assert not (tmp_path / "plan").exists()
+
+
 def test_unwatched_runs_get_a_line_instead_of_sliders(closed):
     assert "perfmodel lab" in live_weights(closed, PROFILE, on=False).body()
 
 
 @pytest.mark.browser
 def test_sliders_in_jupyterlab_move_flips_and_write_the_plan(tmp_path, request):
-    cycle = str(request.config.rootpath / "data" / "2026Q2")
-    found = drive(tmp_path, cycle, PROFILE, chromium=find_chromium(), steps=14, reason="tried by hand")
+    for quarter in ("2026Q1", "2026Q2"):  # without the one that follows, whose plan is frozen
+        alone = shutil.copytree(request.config.rootpath / "data" / quarter, tmp_path / "quarters" / quarter)
+    found = drive(
+        tmp_path, str(alone), PROFILE, chromium=find_chromium(), steps=14, reason="tried by hand",
+        today=date(2026, 7, 1),
+    )  # fmt: skip
     assert found["problems"] == [] and len(found["times"]) == 14
     assert found["before"].startswith("0 grades change") and not found["after"].startswith("0 grades change")
     assert "+cycle: {id: 2026Q3" in found["said"]
     written = (tmp_path / "plan" / "scheme.yaml").read_text(encoding="utf-8")
     assert "# tried by hand" in written and "id: 2026Q3" in written
+
+
+# What matters of JupyterLab's page where a kernel could not be started: a modal dialog lies over the menu.
+LAB = """<ul><li class="lm-MenuBar-itemLabel">Run</li></ul>
+<div data-command="runmenu:run-all" onclick="document.querySelector('.jp-InputPrompt').textContent = '[1]:'">All</div>
+<div class="jp-Cell"><span class="jp-InputPrompt">[ ]:</span></div>
+<div class="jp-Notebook-ExecutionIndicator" data-status="idle"></div>
+<dialog class="jp-Dialog">Error Starting Kernel <button class="jp-mod-accept"
+  onclick="this.closest('dialog').remove()">Ok</button></dialog>
+<script>document.querySelector('dialog').showModal()</script>"""
+
+
+@pytest.mark.browser
+def test_a_dialog_over_the_menu_is_answered_and_kept(chromium):
+    page, said = chromium(), []
+    page.set_content(LAB)
+    bench_live._run_all(page, said)
+    assert said == ["Error Starting Kernel Ok"] and page.locator(".jp-InputPrompt").inner_text() == "[1]:"
+
+
+def test_a_browser_that_fails_is_a_sentence_and_no_traceback(tmp_path):
+    pytest.importorskip("jupyterlab")
+    with pytest.raises(RunError, match=r"The live cell could not be driven in the browser: .+ less loaded\."):
+        drive(tmp_path, "data/2026Q2", PROFILE, chromium=str(tmp_path / "no such browser"))

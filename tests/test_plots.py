@@ -26,6 +26,27 @@ MOVES = pd.DataFrame(
 )  # fmt: skip
 RANGE = pd.DataFrame({"rater_id": ["R-1", "R-2"], "low": [0.2, -0.1], "used": [0.3, 0.1], "high": [0.4, 0.2]})
 CURVE = pd.DataFrame({"raters": [1, 2, 3], "absolute": [0.5, 0.667, 0.75], "kind": ["a", "a", "b"]})
+YEAR = pd.DataFrame(
+    {
+        "employee_id": ["e1", "e2"],
+        "method": "mixed",
+        **{"score_mean": [80.4, 75.0], "score_mixed": [79.9, 74.0], "score_cumulative": [79.0, 73.0]},
+        **{"grade_mean": ["A", "B"], "grade_mixed": ["B", "B"], "grade_cumulative": ["B", "B"]},
+    }
+)
+KPIS = pd.DataFrame(
+    {
+        "kpi": ["K-1", "K-2"],
+        **{"retest": [0.5, 0.05], "lower": [0.4, -0.05], "upper": [0.6, 0.15], "year": [0.8, 0.17]},
+        **{"validity": [0.3, -0.2], "validity_lower": [0.2, -0.3], "validity_upper": [0.4, -0.1]},
+        "n_people": 90,
+        "verdict": ["holds", "mostly chance"],
+    }
+)
+PAIRS = pd.DataFrame({"kpi": ["a", "a", "b"], "other": ["b", "c", "c"], "r": [0.8, 0.3, 0.2], "n_people": 90})
+PAIRS = PAIRS.assign(lower=PAIRS.r - 0.05, upper=PAIRS.r + 0.05, verdict=["same", "apart", "apart"])
+PREDICTED = pd.DataFrame({"cluster": ["rater_id", "unit"], "n_clusters": [30, 12], "r_raw": 0.43, "r_adjusted": 0.46})
+PREDICTED = PREDICTED.assign(difference=0.03, lower=[-0.01, -0.02], upper=[0.07, 0.08])
 MAP = pd.DataFrame(
     {
         "facet": ["employee"] * 4 + ["rater"] * 3 + ["kpi"],
@@ -68,6 +89,11 @@ def drawn_charts(assessment):
         "link_range": plots.link_range(RANGE),
         "curve": plots.curve(CURVE, x="raters", y="absolute", ylabel="reliability of their mean", reference=0.8),
         "wright_map": plots.wright_map(MAP),
+        "year_methods": plots.year_methods(YEAR, CUTS),
+        "retest": plots.retest(KPIS),
+        "validity": plots.validity(KPIS),
+        "kpi_pairs": plots.kpi_pairs(PAIRS),
+        "rating_prediction": plots.rating_prediction(PREDICTED),
         "histogram": plots.histogram(np.arange(30.0), xlabel="score", mark=4),
     }
 
@@ -133,6 +159,20 @@ def test_row_order_changes_no_chart(assessment):
     t = assessment.tables()
     for draw, name in ((plots.severity, "raters"), (plots.weight_shares, "weight_grades")):
         assert draw(t[name]).svg("t") == draw(t[name].iloc[::-1]).svg("t"), name
+
+
+def test_rank_bands_show_the_least_settled_first_and_not_the_best():
+    shares = {"e1": (0.9, 0.1), "e2": (0.1, 0.9), "e3": (0.55, 0.45), "e4": (0.3, 0.7), "e5": (1.0, 0.0)}
+    rows = [(e, b, s) for e, two in shares.items() for b, s in zip(("0-50 %", "50-100 %"), two, strict=True)]
+    words = plots.rank_bands(pd.DataFrame(rows, columns=["employee_id", "band", "w_share"]), most=3).description
+    assert [words.index(e) for e in ("e3", "e4", "e1")] == sorted(words.index(e) for e in ("e3", "e4", "e1"))
+    assert "e2" not in words and "e5" not in words  # as settled as e1 but later by name; not open at all
+
+
+def test_the_stable_interval_is_said_to_hold_for_all_but_a_few_grades(assessment):
+    # 5 % of employees may change inside it, so "no grade changes" would be false.
+    words = plots.stability(assessment.tables()["weight_importance"]).description
+    assert words.startswith("At most one grade in twenty changes while")
 
 
 def test_grade_change_states_the_counts_of_the_table(assessment):

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 import perfmodel as pm
 from perfmodel.errors import DataError
+from perfmodel.raters.diagnostics import NO_DRIFT
 from perfmodel.raters.graph import algebraic_connectivity, bridges, components
 from perfmodel.raters.reml import Ratings, System
-from perfmodel.recovery import recover, study
+from perfmodel.recovery import drifted, recover, study
 from perfmodel.simulate import simulate_ratings
 
 
@@ -234,16 +235,57 @@ SMALL = {
 }
 
 
+SMALL["one missing item"] = [
+    (r, e, 3 + (e > "v") - (r == "a") * 0.5 + ((i * 7 + j * 3 + k * 4 + i * k) % 7) / 6, f"k{k}")
+    for i, r in enumerate("abcde")
+    for j, e in enumerate("stuvwxyz")
+    for k in range(3)
+    if (r, e, k) != ("a", "s", 0)
+]
+SMALL["five raters, all of everybody"] = [
+    (r, e, 3 + j / 4 - i / 4 + ((i * 7 + j * 3) % 5) / 4)
+    for i, r in enumerate("abcde")
+    for j, e in enumerate("stuvwxyz")
+]
+# In these nothing tells a severity; in the others each has an estimate with an error.
+UNTOLD = {"one rating", "one rater", "two identical raters", "all ratings equal", "one employee"}
+UNTOLD |= {"raters of one employee each"}
+
+
+def table_of(name):
+    return pd.DataFrame(SMALL[name], columns=["rater_id", "employee_id", "rating", "kpi"][: len(SMALL[name][0])])
+
+
 @pytest.mark.parametrize("name", SMALL)
 @pytest.mark.filterwarnings("error")
-def test_the_smallest_tables_give_numbers_or_reasons(name):
-    fit = pm.fit_severity(ratings_of(SMALL[name]))
+def test_the_smallest_tables_give_numbers_with_an_error_or_reasons(name):
+    fit = pm.fit_severity(table_of(name))
     raters, table = fit.raters, fit.adjusted_ratings
-    assert (raters.severity.notna() | raters.reason.ne("")).all()
-    assert (table.se.notna() | table.reason.ne("")).all()
+    why = raters.reason.str.removesuffix(NO_DRIFT).str.removesuffix("; ")
+    if name in UNTOLD:
+        assert raters.severity.isna().all() and raters.se.isna().all() and why.ne("").all()
+        assert table.se.isna().all() and table.reason.str.startswith("left alone").all()
+    else:
+        assert raters[["severity", "se", "lower", "upper"]].notna().all(axis=None) and (raters.se > 0.01).all()
+        assert (raters.lower < raters.severity).all() and (raters.severity < raters.upper).all()
+        assert (table.se > 0.01).all() and table.reason.eq("").all()
     assert table.rating_raw.notna().all() and table.rating_adjusted.notna().all()
     assert fit.rating_draws(4).shape == (4, len(table))
     assert len(fit.double_ratings(3)) <= 3 and repr(fit) and isinstance(fit.sentences(), list)
+    assert len(fit.double_ratings(3)) == 3 or fit.double_rating_reason(3)
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("start", [0.05, 4.0])
+def test_the_smallest_tables_give_the_same_from_every_start(name, start, monkeypatch):
+    usual = pm.fit_severity(table_of(name))
+    monkeypatch.setattr(System, "start", lambda system: np.full(len(system.names), start))
+    other = pm.fit_severity(table_of(name))
+    for one in ("severity", "se"):
+        assert other.raters[one].to_numpy() == pytest.approx(usual.raters[one].to_numpy(), abs=1e-4, nan_ok=True)
+    assert other.adjusted_ratings.se.to_numpy() == pytest.approx(
+        usual.adjusted_ratings.se.to_numpy(), rel=1e-3, nan_ok=True
+    )
 
 
 @pytest.mark.parametrize(
@@ -819,3 +861,321 @@ def test_drift_is_not_feigned_by_rating_more():
 
     moves = pm.raters.drift({"1": table(0.5), "2": table(0.9)}, {"1": 0.25, "2": 0.25})
     assert moves.query("quarter == '2'").change.abs().max() < 1e-9
+
+
+# What nothing tells apart ------------------------------------------------------------------------------------------
+
+KINDS = ["rater_id", "employee_id", "kpi", "role", "rating"]
+
+
+def one_person_each(items):
+    """Eight people, two raters each who rate nobody else."""
+    rng = np.random.default_rng(0)
+    merit, halo = rng.normal(3, 1, 8), 0.4 * rng.normal(size=(8, 2))
+    return pd.DataFrame(
+        [
+            (f"r{i}{j}", f"e{i}", k, "rater", merit[i] - 0.3 * j + halo[i, j] + 0.3 * rng.normal())
+            for i in range(8)
+            for j in range(2)
+            for k in items
+        ],
+        columns=KINDS,
+    )
+
+
+def one_role_each(column):
+    """Two raters of the same twelve people; each alone in a role, or alone on an item."""
+    rng = np.random.default_rng(1)
+    merit = rng.normal(3, 1, 12)
+    rows = [(r, f"e{i:02}", "k", "rater", merit[i] - s + 0.4 * rng.normal()) for r, s in ("a0", "b1") for i in range(12)
+            for s in (int(s),)]  # fmt: skip
+    return pd.DataFrame(rows, columns=KINDS).assign(**{column: lambda t: t["rater_id"]})
+
+
+NOT_TOLD = {
+    "halo": (one_person_each("xyz"), "severity cannot be told from halo", "rater and halo"),
+    "chance": (one_person_each("x"), "severity cannot be told from the chance in a single", "rater and residual"),
+    "role": (one_role_each("role"), "severity cannot be told from the roles and items", None),
+    "item": (one_role_each("kpi"), "severity cannot be told from the roles and items", None),
+}
+
+
+@pytest.mark.parametrize("case", NOT_TOLD)
+@pytest.mark.parametrize("start", [None, 0.02, 3.0], ids=["moments", "low", "high"])
+@pytest.mark.filterwarnings("error")
+def test_a_severity_that_nothing_tells_from_something_else_is_left_alone_wherever_the_search_starts(
+    case, start, monkeypatch
+):
+    ratings, why, name = NOT_TOLD[case]
+    if start:
+        monkeypatch.setattr(System, "start", lambda system: np.full(len(system.names), start))
+    fit = pm.fit_severity(ratings)
+    assert why in fit.reason["rater"] and fit.raters.reason.str.contains(why).all()
+    assert fit.raters.verdict.eq("left alone").all() and fit.raters.severity.isna().all()
+    assert "rater" not in fit.variances and (name is None or fit.variances[name] > 0)
+    usual = pm.fit_severity(ratings)
+    monkeypatch.undo()
+    # The same sum of what cannot be told apart, from every start.
+    assert fit.variances.to_numpy() == pytest.approx(usual.variances.to_numpy(), rel=1e-5)
+    assert (fit.adjusted_ratings.rating_adjusted == fit.adjusted_ratings.rating_raw).all()
+
+
+def test_where_everybody_has_one_rating_errors_hold_what_supervisors_disagree_by_from_every_start(monkeypatch):
+    ratings, _ = simulate_ratings("nested", n_raters=12, n_employees=72, n_kpis=1, seed=4)
+    usual = pm.fit_severity(ratings, link="equal_teams")
+    assert "employee and residual" in usual.variances and "one rating" in usual.reason["employee"]
+    monkeypatch.setattr(System, "start", lambda system: np.full(len(system.names), 4.0))
+    other = pm.fit_severity(ratings, link="equal_teams")
+    assert other.adjusted_ratings.se.to_numpy() == pytest.approx(usual.adjusted_ratings.se.to_numpy(), rel=1e-4)
+    # The person's part is .52 of all variance; the rest of a rating, severity aside, is its error.
+    whole, rater = usual.variances["employee and residual"], usual.variances["rater"]
+    assert usual.model.best.residual == pytest.approx(whole - 0.52 * (whole + rater))
+
+
+def test_the_information_about_variances_has_full_rank_just_where_all_can_be_told():
+    # By hand: V = P (s_e Z_e Z_e' + s_r Z_r Z_r' + s_h Z_h Z_h' + s I) P, P taking the fixed effects out. The parts are
+    # told apart where these matrices, as vectors, are independent.
+    rng = np.random.default_rng(3)
+    seen = set()
+    for trial in range(60):
+        e, r = rng.integers(0, 4, 9), rng.integers(0, 3, 9)
+        e, r = np.unique(e, return_inverse=True)[1], np.unique(r, return_inverse=True)[1]
+        x = np.column_stack([np.ones(9), *(np.eye(3)[r].T[1:] if trial % 5 == 0 else [])])
+        if np.linalg.matrix_rank(x) < x.shape[1]:
+            continue
+        halo = np.unique(np.column_stack([e, r]), axis=0, return_inverse=True)[1].ravel()
+        p = np.eye(9) - x @ np.linalg.pinv(x)
+        parts = [(p @ (c[:, None] == c) @ p).ravel() for c in (e, r, halo, np.arange(9))]
+        rank = np.linalg.matrix_rank(np.stack(parts), tol=1e-8)
+        same = System(Ratings(rng.normal(size=9), x, e, r), halo=True).aliased()
+        assert bool(same) == (rank < 4)
+        seen.add(rank)
+    assert {3, 4} <= seen
+
+
+def test_a_rater_alone_in_a_role_among_others_has_the_spread_of_raters_for_an_error_and_says_why():
+    ratings, _ = simulate_ratings("linked", n_raters=12, n_employees=96, double=0.4, seed=2)
+    ratings["role"] = np.where(ratings["rater_id"].eq("R-03"), "chair", "rater")
+    row = pm.fit_severity(ratings).raters.loc["R-03"]
+    assert row.severity == pytest.approx(0, abs=0.1) and "alone in a role" in row.reason
+    assert row.se > 0.2 and row.verdict == "not distinguishable"
+
+
+# Advice where nothing is known ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("link", [None, "equal_teams"])
+def test_where_nobody_shares_an_employee_spanning_pairs_are_advised_and_worth_what_they_tell(link):
+    ratings, _ = simulate_ratings("nested", n_raters=8, n_employees=64, seed=1)
+    fit = pm.fit_severity(ratings, link=link)
+    advice = fit.double_ratings(10)
+    assert len(advice) == 7 and advice.employee_id.is_unique and advice.rater_id.is_unique
+    linked = pm.fit_severity(
+        pd.concat([ratings, advice[["rater_id", "employee_id"]].assign(kpi="item_01", role="second", rating=3.0)])
+    )
+    assert len(linked.links) == 1
+    # Severities of variance p each; a pair measures s - s' with the errors of two ratings on 5 items.
+    prior = advice.variance_before[0]
+    noise = 2 * fit.model.best.residual * (fit.model.best.theta.get("halo", 0) ** 2 + 1 / 5)
+    own = ratings.drop_duplicates("employee_id").set_index("employee_id").rater_id
+    information = np.eye(8) / prior
+    for row in advice.itertuples():
+        pair = np.zeros(8)
+        pair[fit.raters.index.get_loc(row.rater_id)] = 1
+        pair[fit.raters.index.get_loc(own[row.employee_id])] = -1
+        information += np.outer(pair, pair) / noise
+        assert row.variance_after == pytest.approx(np.trace(np.linalg.inv(information)) / 8)
+    # Ten were asked for, seven link everybody.
+    assert fit.double_rating_reason(7) == "" and fit.double_rating_reason(10) != ""
+    if link is None:
+        assert "once these are in" in fit.double_rating_reason(10)
+        # Team and severity are one number here, so their sum is the most that severities can vary.
+        assert prior == pytest.approx(fit.variances["rater and team"])
+
+
+def test_an_employee_is_asked_for_once_by_links_and_by_what_tells_most_together():
+    ratings, _ = simulate_ratings("linked", n_raters=6, n_employees=36, seed=6)
+    alone = [(f"z{g}", f"z{g}e{i}", 3.0 + i % 2, "item_01", "manager") for g in range(8) for i in range(6)]
+    rows = pd.DataFrame(alone, columns=["rater_id", "employee_id", "rating", "kpi", "role"])
+    fit = pm.fit_severity(pd.concat([ratings, rows]))
+    advice = fit.double_ratings(30)
+    assert advice.rater_id.head(8).tolist() == [f"z{g}" for g in range(8)]
+    assert advice.employee_id.is_unique and advice.rater_id.value_counts().max() <= 3
+    assert not advice.merge(ratings, on=["rater_id", "employee_id"]).size
+    assert (advice.variance_after < advice.variance_before).all()
+    assert 8 < len(advice) < 30 and "left to ask" in fit.double_rating_reason(30)
+
+
+def test_no_advice_has_its_reason(monkeypatch):
+    for seed in range(60):
+        ratings, _ = simulate_ratings(
+            "linked", n_raters=6, n_employees=30, n_kpis=2, double=0.5, severity_sd=0, seed=seed
+        )
+        fit = pm.fit_severity(ratings)
+        if fit.model.best.theta["rater"] == 0 and len(fit.links) == 1:
+            break
+    assert fit.double_ratings(5).empty and "no variance between raters" in fit.double_rating_reason(5)
+    equal = pm.fit_severity(ratings.assign(rating=3.0))
+    assert equal.double_ratings(5).empty and "all ratings that could tell are equal" in equal.double_rating_reason(5)
+    none = pm.fit_severity(ratings.assign(blind=False))
+    assert none.double_ratings(5).empty and "no rating that tells anything" in none.double_rating_reason(5)
+    monkeypatch.setattr("perfmodel.raters.advice.SEARCH", 30)
+    ratings, _ = simulate_ratings("linked", n_raters=6, n_employees=30, double=0.5, seed=1)
+    assert "over" in pm.fit_severity(ratings).double_rating_reason(5)
+
+
+# Speed that stands on one thread --------------------------------------------------------------------------------------
+
+
+def test_linear_algebra_runs_on_one_thread_and_leaves_the_session_as_it_was():
+    from threadpoolctl import threadpool_info
+
+    from perfmodel.raters.linear import one_thread
+
+    def threads():
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    before = threads()
+    with one_thread():
+        assert set(threads()) == {1}
+    assert threads() == before
+
+
+def test_the_bench_of_size_links_nearly_all_raters_into_one_component():
+    import json
+    import subprocess
+    import sys
+
+    from perfmodel.runner.bench_raters import LARGE
+
+    outcome = subprocess.run([sys.executable, "-c", LARGE, "2000"], capture_output=True, text=True, check=True)
+    found = json.loads(outcome.stdout)
+    assert found["largest"] > 0.98 * found["raters"] and found["entered"] > 0.98 * found["ratings"]
+    assert found["ratings"] / 2000 == pytest.approx(4.2, abs=0.1)  # 840,000 for 200,000 people
+    assert found["time"] > 0 and found["cpu"] > 0 and found["memory"] > 0
+
+
+# Recovery ---------------------------------------------------------------------------------------------------------
+
+
+def test_ratings_are_standardised_each_within_its_rater():
+    # a: 1, 3 (mean 2, SD root 2); b: 2, 6, 4 (mean 4, SD 2). z of x: -1/root 2 and -1; of y: 1/root 2 and 1; of w: 0.
+    rows = ratings_of([("a", "x", 1.0), ("a", "y", 3.0), ("b", "x", 2.0), ("b", "y", 6.0), ("b", "w", 4.0)])
+    from perfmodel.recovery import standardised
+
+    scale, mean = np.sqrt((2 + 4) / 2), 16 / 5
+    z = (1 / np.sqrt(2) + 1) / 2
+    expected = {"x": mean - scale * z, "y": mean + scale * z, "w": mean}
+    assert standardised(rows).to_dict() == pytest.approx(expected)
+
+
+def test_a_study_says_of_every_way_to_score_how_many_it_moves_closer_to_the_truth(linked, nested):
+    found, people = linked.summary(), linked.employees
+    for way, name in (("adjusted", "closer"), ("zscore", "closer_zscore"), ("blup", "closer_blup")):
+        after, before = (people[w] - people[w].mean() - people.merit + people.merit.mean() for w in (way, "raw"))
+        assert found[name] == pytest.approx((after.abs() < before.abs())[after.ne(before)].mean(), abs=1e-12)
+        assert found[f"error_{way}"] == pytest.approx(np.sqrt((after**2).mean()))
+    # Where nobody is linked nothing is moved, and a z-score takes the differences between teams away.
+    alone = nested.summary()
+    assert np.isnan(alone.closer) and alone.closer_zscore < 0.5 and abs(alone.teams_zscore) < 0.3
+
+
+def test_what_one_rater_alone_sees_is_told_from_the_person_by_the_usual_agreement_kpi_included():
+    # Planted: halo .33 squared = .109. Two raters agree in what the KPI says of a person too; left out, halo came out
+    # near .07. Three quarters of 40 raters: .52 is not exactly what is planted (.54), and halo errs by about .02.
+    found = []
+    for seed in (3, 4, 5):
+        ratings, people, _ = planted_kpi(seed=seed)
+        fit = pm.fit_severity(ratings, link="kpi", anchor=people["measured"], team=people["team"])
+        found.append(fit.model._halo_variance(fit.model.best))
+    assert np.mean(found) == pytest.approx(0.33**2, abs=0.025)
+
+
+# Further small things -------------------------------------------------------------------------------------------------
+
+
+def test_employees_on_whom_a_comparison_hangs_are_those_without_whom_it_falls_apart():
+    # By brute force: leave each employee out and count the groups of raters.
+    rng = np.random.default_rng(4)
+    counts = set()
+    for _ in range(60):
+        n = int(rng.integers(8, 30))
+        rater, employee = rng.integers(0, 6, n), rng.integers(0, 12, n)
+        group = components(rater, employee, 6, 12)[0]
+        own = group[rater] == 1
+        r, e = rater[own], employee[own]
+        raters = len(set(r))
+        falls = 0
+        for one in set(e):
+            left = components(r[e != one], e[e != one], 6, 12)[0]
+            there = set(left[sorted(set(r))])
+            falls += len(there) > 1
+        assert bridges(r, e) == falls
+        counts.add(falls)
+        assert raters >= 1
+    assert {0, 1, 2} <= counts
+
+
+def test_a_group_of_over_a_hundred_raters_says_who_alone_holds_it_together():
+    ratings, _ = simulate_ratings("linked", n_raters=120, n_employees=700, n_kpis=1, double=0.3, seed=1)
+    assert "alone hold" in pm.fit_severity(ratings).links.what_is_identified[0]
+
+
+def test_outfit_is_one_on_average_where_the_model_holds():
+    # 12 quarters of 20 raters, one rating a cell, where the mean of 64 simulated squares is least sure. The standard
+    # error of the mean over quarters is about .008; three of it. Undivided by m / (m - 2) it is 1.044.
+    found = []
+    for seed in range(12):
+        ratings, _ = simulate_ratings("linked", n_raters=20, n_employees=160, n_kpis=1, double=0.6, seed=seed)
+        found.append(pm.fit_severity(ratings).consistency.outfit.mean())
+    assert np.mean(found) == pytest.approx(1.0, abs=0.025)
+
+
+def test_conditional_deviations_of_a_system_too_large_to_hold_whole_are_refused(monkeypatch):
+    ratings, _ = simulate_ratings("linked", n_raters=30, n_employees=240, seed=3)
+    monkeypatch.setattr("perfmodel.raters.reml.DENSE", 10)
+    monkeypatch.setattr("perfmodel.raters.uncertainty.FEW", 0)
+    fit = pm.fit_severity(ratings)
+    with pytest.raises(DataError, match="too large to hold whole"):
+        fit.conditional_sd("rater")
+
+
+def test_a_group_whose_severities_nothing_tells_says_so_among_the_links():
+    told = pm.fit_severity(one_role_each("role")).links.what_is_identified
+    assert told.str.startswith("nothing: severity cannot be told from the roles and items").all()
+
+
+def test_self_ratings_have_an_offset_that_is_shown_and_moves_nothing():
+    ratings, _ = simulate_ratings("linked", n_raters=6, n_employees=36, n_kpis=2, double=0.5, seed=4)
+    plain = pm.fit_severity(ratings)
+    given = plain.adjusted_ratings
+    # Half a point above what others give, and .2 more for every second person: mean .6, SD .1, by hand.
+    more = 0.5 + 0.2 * (given.groupby("employee_id").ngroup() % 2)
+    own = given.assign(rater_id=given.employee_id, role="self", rating=given.rating_adjusted + more)
+    names = ["rater_id", "employee_id", "kpi", "role", "rating"]
+    fit = pm.fit_severity(pd.concat([ratings[names], own[names]]))
+    found = fit.self_offset
+    assert found.estimate == pytest.approx(0.6) and found.n == 36 and found.reason == ""
+    assert found.se == pytest.approx(0.1 * np.sqrt(36 / 35) / 6)
+    pd.testing.assert_frame_equal(fit.adjusted_ratings, given)
+    pd.testing.assert_frame_equal(fit.raters, plain.raters)
+    assert "nobody rated themselves" in plain.self_offset.reason and np.isnan(plain.self_offset.estimate)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_rater_made_severer_is_signalled_beside_ordinary_halo_and_nobody_else_is():
+    found = drifted(seed=1)
+    signals = found.moves[found.moves.signal.ne("")]
+    assert set(signals.rater_id) == {"R-01"} and set(signals.signal) == {"severer"} and signals.quarter.min() >= "4"
+    own = found.moves.query("rater_id == 'R-01' and quarter == '4'")
+    # Halo of .33 on some twelve people: the change errs by about .33 / sqrt(12) x root 2 = .13, and the mean of raters.
+    assert own.change.iloc[0] == pytest.approx(1.0, abs=0.5)
+    assert "R-01, made 1.0 points severer from quarter 4 on, is signalled" in found.sentence()
+    assert "of the 19 others 0 are signalled" in found.sentence()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_severity_less_sure_than_the_spread_of_raters_is_not_compared_between_quarters():
+    table = pd.DataFrame({"severity": [0.1, 0.4], "se": [0.6, 0.1]}, pd.Index(["a", "b"], name="rater_id"))
+    moves = pm.raters.drift({"1": table, "2": table}, {"1": 0.25, "2": 0.25})
+    assert set(moves.rater_id) == {"b"}

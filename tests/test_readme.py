@@ -27,25 +27,33 @@ def place(tmp_path_factory):
 
 
 # In the order of the README, in one folder: one reads what another wrote. `./run pytest` is what runs this.
-@pytest.mark.parametrize("command", [c for c in COMMANDS if c != "./run pytest"])
-def test_a_command(place, command):
-    first, program, *rest = shlex.split(command)
+STEPS = [
+    (kind, step)
+    for kind, text in BLOCKS
+    for step in (text.splitlines() if kind == "sh" else [text] if kind == "python" else [])
+    if step != "./run pytest"
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "step"), STEPS, ids=[f"{i}-{step.split(chr(10))[0][:60]}" for i, (_, step) in enumerate(STEPS)]
+)
+def test_a_step(place, kind, step, monkeypatch):
+    if kind == "python":
+        monkeypatch.chdir(place)
+        names: dict = {}
+        exec(compile(step, "README.md", "exec"), names)
+        assert "pm" in names
+        return
+    first, program, *rest = shlex.split(step)
     assert first == "./run"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     ended = subprocess.run(
         [sys.executable, *ENTRY[program], *rest], cwd=place, env=environment, capture_output=True, text=True
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    if program == "perfmodel" and rest[0] != "check":
+    if program == "perfmodel" and rest[0] in ("run", "tables", "sample", "example"):
         assert (place / ended.stdout.splitlines()[-1].split(": ")[0]).exists()
-
-
-@pytest.mark.parametrize("text", [text for kind, text in BLOCKS if kind == "python"])
-def test_a_block_of_python(text, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    names: dict = {}
-    exec(compile(text, "README.md", "exec"), names)
-    assert "pm" in names
 
 
 def test_the_test_command_and_the_main_command_stand_there_as_typed():

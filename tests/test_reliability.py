@@ -171,3 +171,28 @@ def test_the_form_of_agreement_follows_who_rated_whom():
     assert np.isnan(uneven.value) and "no form fits" in uneven.reason
     single = agreement(tidy([[1, 2, N], [N, N, 3]]))
     assert single.value.isna().all() and single.reason.str.contains("two raters").all()
+
+
+@pytest.mark.parametrize(
+    ("table", "why"),
+    [
+        ([[3.0, 3.0, 3.0], [3.0, 3.0, 3.0]], "nothing to agree on"),
+        ([[1.0, 2.0, 4.0], [1.0, 2.0, 4.0]], "no limits can be given"),
+        ([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]], "no limits can be given|nothing to agree on"),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_an_agreement_without_a_number_says_which_number_and_why(table, why):
+    found = agreement(tidy(table)).iloc[:-1]
+    assert found[["lower", "upper"]].isna().all(axis=None) and found.reason.str.contains(why).all()
+    # Every other table has its numbers and no such words.
+    plain = agreement(tidy([[1.0, 2.0, 4.0], [2.0, 2.0, 3.0]])).iloc[:-1]
+    assert plain[["value", "lower", "upper"]].notna().all(axis=None)
+    assert not plain.reason.str.contains("nothing to agree|no limits").any()
+
+
+def test_people_with_other_raters_each_who_are_all_rated_alike_have_no_agreement_and_the_reason():
+    rows = [(f"{e}{j}", e, "k", 3.0) for e in "xyz" for j in range(2)]
+    found = agreement(pd.DataFrame(rows, columns=["rater_id", "employee_id", "kpi", "rating"])).iloc[:-1]
+    assert found.measure.tolist() == ["ICC(1,1)", "ICC(1,k)"] and found.value.isna().all()
+    assert found.reason.str.contains("nothing to agree on").all()

@@ -192,3 +192,53 @@ def test_no_slip_of_the_keyboard_ends_in_a_traceback(line, typed):
         read_scheme(TEXT[:at] + typed + TEXT[at:])
     except SchemeError as refusal:
         assert refusal.findings
+
+
+def test_an_anchor_that_also_scores_is_said_with_its_weight_and_one_whose_target_the_rater_sets_is_refused():
+    text = changed("link: none ", "anchor: [sales_attainment]\n  link: kpi ")
+    scheme, notes = read_scheme(text)
+    most = max(scheme.weights(p.id).set_index("kpi").weight.get("sales_attainment", 0) for p in scheme.profiles)
+    assert [(f.level, f.code) for f in notes] == [("warning", "anchor-scores")]
+    assert f"sales_attainment ({most:g} %) also counts" in notes[0].message and notes[0].line > 1
+    own = text.replace("- id: sales_attainment\n", "- id: sales_attainment\n        rater_sets_target: yes\n")
+    with pytest.raises(SchemeError, match="the rater sets the target of sales_attainment"):
+        read_scheme(own)
+
+
+# --- Law and order of the weights --------------------------------------------------------------------------------
+
+
+def test_the_law_and_an_order_of_weights_stand_in_the_scheme(scheme):
+    assert scheme.weight_space("regional_manager").law == "hierarchical" and not scheme.weight_order
+    more = 'weight_law: flat\nweight_order: ["sales >= team", "sales_attainment ≥ expense_ratio"]\n'
+    space = read_scheme(TEXT + more)[0].weight_space("regional_manager")
+    assert space.law == "flat" and space.order == (("sales", "team"), ("sales_attainment", "expense_ratio"))
+    draws = space.sample(64)
+    assert (draws["sales_attainment"] >= draws["expense_ratio"] - 1e-9).all()
+
+
+def test_an_order_binds_only_profiles_that_have_both_weights():
+    text = TEXT + 'weight_order: ["gross_margin >= expense_ratio"]\n'
+    scheme, _ = read_scheme(text)
+    for profile in scheme.profiles:
+        has = {"gross_margin", "expense_ratio"} <= set(scheme.weights(profile.id)["kpi"])
+        assert bool(scheme.weight_space(profile.id).order) == has
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("weight_law: fair\n", "must be one of hierarchical, flat"),
+        ('weight_order: ["sales >= fame"]\n', "fame is no category or KPI"),
+        ('weight_order: ["sales heavier than team"]\n', "written as two names"),
+        ('weight_order: ["team >= sales"]\n', "order team >= sales is kept"),
+        ('weight_order: ["operations >= market"]\n', "making weights equal only"),
+        ('weight_order: ["talent_retention >= team_attainment"]\n', "weights of regional_manager do not keep"),
+        ('weight_order: ["sales >= team_culture"]\n', "two weights of one level"),
+        ("weight_order: sales\n", "must be a list"),
+    ],
+)
+def test_a_law_or_an_order_that_cannot_be_is_refused_with_its_line(more, message):
+    findings = refused(TEXT + more)
+    assert any(message in f.message for f in findings), findings
+    assert findings[0].line >= line_of(TEXT + more, more)

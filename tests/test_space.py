@@ -1,7 +1,7 @@
 """The permitted weights: exact moments, exact draws, and what the ranges do not say by themselves."""
 
 from fractions import Fraction
-from itertools import product
+from itertools import pairwise, product
 from math import factorial, prod
 
 import numpy as np
@@ -229,3 +229,93 @@ def test_equal_seeds_give_equal_draws_and_other_seeds_do_not():
 def test_what_cannot_be_met_is_said_in_words(make, message):
     with pytest.raises(SchemeError, match=message):
         make()
+
+
+def test_a_category_that_stood_at_0_comes_back_whole():
+    # With a at 0 % its weights have no shares; back at 40 % they must again total 40, and all of it 100.
+    tree = {"a": ((0, 50), {"a1": (100, 100)}), "b": ((30, 70), {"b1": (40, 60), "b2": (40, 60)}),
+            "c": ((0, 40), {"c1": (20, 80), "c2": (20, 80)})}  # fmt: skip
+    space = WeightSpace.tree(tree)
+    gone = space.moved(space.moved(space.centre, "c", 40.0), "a", 0.0)
+    back = space.moved(gone, "a", 40.0)
+    assert back["a1"] == pytest.approx(40) and back.sum() == pytest.approx(100)
+    names, nodes = space.nodes(gone.to_numpy()[None])
+    assert nodes[0, names.index("a1")] == 100
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_walk_of_moves_leaves_the_permitted_weights(seed):
+    # Ranges that begin at 0, whole and broken ends, and an order on one level and on two.
+    rng = np.random.default_rng(seed)
+    made = 0
+    while made < 12:
+        d, decimals = int(rng.integers(3, 7)), int(rng.choice([0, 1, 6]))
+        middle = np.round(rng.dirichlet(np.ones(d) * 3) * 100, decimals)
+        low = np.maximum(middle - rng.choice([0, 5, 10, 30], d), 0)
+        high = np.minimum(middle + rng.choice([0, 5, 10, 30], d), 100)
+        ranges = {n: (float(a), float(b)) for n, a, b in zip("abcdef", low, high, strict=False)}
+        inside = {"a": {"a1": (0, 60), "a2": (20, 100), "a3": (0, 50)}, "b": {"b1": (0, 100), "b2": (0, 100)}}
+        order = [[], ["a >= b"], ["a >= b", "a1 >= a3"]][made % 3]
+        try:
+            space = WeightSpace(ranges, inside if made % 3 != 1 else {}, order=order)
+        except SchemeError:
+            continue
+        made += 1
+        weights = space.centre
+        for _ in range(15):
+            name = str(rng.choice(space.nodes(weights.to_numpy()[None])[0]))
+            end = rng.choice([0.0, rng.uniform(0, 100), 100.0])
+            weights = space.moved(weights, name, float(end))
+            assert space.contains(weights, tolerance=1e-7), (space, name, end, weights.to_dict())
+
+
+def test_the_nearest_weights_of_a_tree_satisfy_the_conditions_of_a_projection():
+    # w is nearest to v in a convex set just when (v - w) . (x - w) <= 0 for every x of it: its corners suffice.
+    tree = {
+        "sales": ((0, 60), {"attainment": (30, 50), "new": (20, 40), "margin": (20, 40)}),
+        "team": ((20, 70), {"reach": (40, 60), "culture": (40, 60)}),
+        "ops": ((10, 30), {"forecast": (100, 100)}),
+    }
+    rng = np.random.default_rng(4)
+    for order in ((), ("sales >= team", "attainment >= new")):
+        space = WeightSpace.tree(tree, order=order)
+        corners = space.vertices().to_numpy()
+        for far in rng.dirichlet(np.ones(6), 20) * rng.uniform(50, 150, (20, 1)):
+            near = space.nearest(pd.Series(far, space.names)).to_numpy()
+            assert space.contains(pd.Series(near, space.names), tolerance=1e-7)
+            assert ((corners - near) @ (far - near)).max() <= 1e-6
+
+
+def test_blocks_of_a_stream_stay_small_and_join_to_one_sequence():
+    space = WeightSpace(FOUR)
+    stream, blocks = space.stream(5, start=256), []
+    while sum(map(len, blocks)) < 1 << 16:
+        blocks.append(next(stream))
+    assert max(map(len, blocks)) == 4096 and [len(b) for b in blocks[:4]] == [256, 256, 512, 1024]
+    whole = space.sample(1 << 16, seed=5).to_numpy()
+    assert np.concatenate(blocks) == pytest.approx(whole, abs=1e-9)
+
+
+def test_draws_under_an_order_have_the_exact_moments_and_none_is_rejected():
+    # A chain of seven like weights: by symmetry the order leaves 1 choice in 7! = 5,040.
+    names = [f"k{i}" for i in range(7)]
+    space = WeightSpace({n: (0, 40) for n in names}, order=pairwise(names))
+    assert space.acceptance == pytest.approx(1 / 5040, rel=1e-6)
+    assert len(next(space.stream(1, 512))) == 512
+    draws = space.sample(4096, seed=3)
+    assert space.contains(draws, tolerance=1e-9).all()
+    mean, covariance = space.moments()
+    sd = np.sqrt(np.diag(covariance))
+    assert ((draws.mean() - mean).abs() <= 4 * sd / np.sqrt(4096)).all()  # 4 standard errors of plain draws
+    assert np.abs((draws.cov() - covariance) / np.outer(sd, sd)).to_numpy().max() < 0.07  # 3 of sqrt(2 / n) = .022
+
+
+def test_acceptance_counts_the_thinning_of_the_flat_law():
+    # Category a of two free weights beside b, all ranges open: a point with a at W is kept with chance W / 100,
+    # and W is uniform on 0..100: half are kept. With a >= b, W is uniform on 50..100: 1/2 by the order, times 3/4.
+    tree = {"a": ((0, 100), {"a1": (0, 100), "a2": (0, 100)}), "b": ((0, 100), {"b1": (100, 100)})}
+    assert WeightSpace.tree(tree).acceptance == 1
+    flat = WeightSpace.tree(tree, law="flat")
+    assert flat.acceptance == pytest.approx(0.5)
+    assert len(next(flat.stream(1, 4096))) / 4096 == pytest.approx(0.5, abs=0.02)
+    assert WeightSpace.tree(tree, law="flat", order=["a >= b"]).acceptance == pytest.approx(3 / 8)

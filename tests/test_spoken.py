@@ -64,7 +64,7 @@ def outside_brackets(text: str) -> list[str]:
 
 def seen(page: str) -> str:
     """The text of a page and of its labels; charts speak for themselves."""
-    page = re.sub(r"<style.*?</style>|<svg.*?</svg>|<pre>.*?</pre>", "", page, flags=re.S)
+    page = re.sub(r"<(style|script).*?</\1>|<svg.*?</svg>|<pre>.*?</pre>", "", page, flags=re.S)
     labels = re.findall(r'(?:aria-label|data-l|alt)="([^"]*)"', page)
     return "\n".join([re.sub(r"<[^>]*>", " ", page), *labels])
 

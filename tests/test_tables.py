@@ -6,7 +6,8 @@ import pytest
 from perfmodel.errors import DataError
 from perfmodel.tables import OUTPUTS, columns_of, conform
 
-# Copied by eye from the contract's table of outputs, so that a slip in tables.py is seen.
+# Copied by eye from the contract's table of outputs, so that a slip in tables.py is seen; what is there beyond it
+# (bounds, moments, law of the weights) follows the contract's columns.
 CONTRACT = {
     "kpi_scores": "employee_id scorecard kpi category kind target actual attainment score_raw score_adjusted "
     "weight_nominal weight points_raw points_adjusted reason",
@@ -17,8 +18,9 @@ CONTRACT = {
     "adjusted_ratings": "employee_id scorecard kpi rating_raw rating_adjusted se reason",
     "links": "component n_raters n_employees connectivity linked_by what_is_identified",
     "double_ratings": "rank rater_id employee_id variance_before variance_after",
-    "weight_grades": "profile employee_id grade w_A w_B w_stay rank_best rank_worst rank_exact driver",
-    "weight_rank_bands": "profile employee_id band w_share",
+    "weight_grades": "profile employee_id grade w_A w_B w_stay rank_best rank_worst rank_exact driver "
+    "rank_best_bound rank_worst_bound score_mean score_sd score_min score_max score_exact driver_direction law",
+    "weight_rank_bands": "profile employee_id band w_share law",
     "weight_importance": "profile kpi category weight_nominal importance importance_share stable_low stable_high "
     "share_at_cap",
     "distribution": "stage unit grade n share guideline_low guideline_high chance_low chance_high verdict reason",
@@ -34,6 +36,7 @@ FURTHER = {
     "double_rating_requests": "rank scorecard kpi rater_id rater_name employee_id employee_name unit role rating blind",
     "rater_consistency": "rater_id infit outfit low high",
     "drift": "rater_id quarter severity se change z high low signal",
+    "weight_categories": "profile category weight_nominal importance importance_share stable_low stable_high",
     "restricted/rater_groups": "rater_id attribute group reference n_group n_reference difference se shrunk p q reason",
 }
 

@@ -10,9 +10,12 @@
 - ``open_appeal, resolve_appeal`` (on the case of the final run: ``of_final``); ``corrections_table(state)``.
 - ``export(ledger, case, layout, *, status, ...)`` -> (Exported, Done); ``write_export(made, path)``.
 - ``write_pages(..., sheets={employee: lang})`` writes explanation sheets too; ``sheet_path(employee)`` is where.
+- ``write_year(folder, year, out, entries, head)`` -> page: the year from decided grades, else from proposals.
+- ``follow(entries, case)`` -> Followed, ``turned_out(rows)``: how the decisions of earlier quarters turned out.
 - ``compare(before, after)``: who moved between two runs or cycles, and which input did it.
 """
 
+from .annual import Source, write_year, year_of
 from .appeal_pages import appeal_files, change_sentences
 from .appeals import Ruling, corrections_table, open_appeal, resolve_appeal
 from .basis import Basis, bases, changes, digest_of
@@ -41,6 +44,7 @@ from .record import (
 )
 from .rules import CODES, Choice, Vote
 from .state import Appeal, Standing, State, state_of, status_of, tally, void, window_of
+from .turned_out import Followed, follow, turned_out
 
 __all__ = [
     "CODES",
@@ -51,10 +55,12 @@ __all__ = [
     "Comparison",
     "Done",
     "Exported",
+    "Followed",
     "Person",
     "Roll",
     "Ruling",
     "Scene",
+    "Source",
     "Standing",
     "State",
     "Vote",
@@ -76,6 +82,7 @@ __all__ = [
     "digest_of",
     "export",
     "finalize",
+    "follow",
     "freeze",
     "moves_table",
     "must_have_folder",
@@ -94,6 +101,7 @@ __all__ = [
     "status_of",
     "status_sentence",
     "tally",
+    "turned_out",
     "undo",
     "void",
     "vote",
@@ -101,4 +109,6 @@ __all__ = [
     "window_of",
     "write_export",
     "write_pages",
+    "write_year",
+    "year_of",
 ]

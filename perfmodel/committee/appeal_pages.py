@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..language import say, say_n
+from ..language import say, say_n, told
 from ..ledger import Entry
 from ..plots.theme import signed
 from ..report import Section, Sentences, Table, words
@@ -69,8 +69,7 @@ def _page(scene: Scene) -> str:
         }
         formats = {"version": "count", "entry": "count"}
         caption = say("The frozen figure is version 1 and stays; a corrected one stands beside it.")
-        by = {"frozen": say("frozen"), "appeal": say("appeal")}
-        corrected = corrected.assign(by=corrected["by"].map(by))
+        corrected = corrected.assign(by=[told(by) for by in corrected["by"]])
         parts.append(Table(corrected, say("Corrected figures"), caption, shown, formats))
     return page_of(scene, say("Appeals, {cycle}: for HR and legal alone", cycle=scene.case.cycle.id), parts)
 
@@ -98,7 +97,7 @@ def ruling_parts(employee: str, data: Mapping[str, Any]) -> list[Any]:
     own = changes["own"]
     steps = pd.DataFrame(
         {
-            "step": [say(step) for step in STEPS],
+            "step": [told(step) for step in STEPS],
             "score_before": [own["scores"][step][0] for step in STEPS],
             "score_after": [own["scores"][step][1] for step in STEPS],
             "grade_before": [own["grades"][step][0] for step in STEPS],

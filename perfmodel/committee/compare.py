@@ -28,13 +28,22 @@ from ..assessment import Assessment
 from ..cycle import Cycle
 from ..errors import RunError
 from ..io import read_cycle
-from ..language import say, say_n
+from ..language import say, say_n, told
+from ..report import words
 from ..runner.manifest import read_manifest
 from .case import tables_of
 
 PARTS = ("own_results", "own_ratings", "own_mixed", "severity", "weights", "other")
 COLUMNS = """employee_id unit score_before score_after change grade_before grade_after own_results own_ratings own_mixed
 severity weights other because""".split()
+NAMES = {
+    "own_results": "own results",
+    "own_ratings": "own ratings",
+    "own_mixed": "own results and ratings of one KPI",
+    "severity": "severity of raters",
+    "weights": "weights",
+    "other": "bonus, deduction, scorecards",
+}
 TABLES, AGAIN = "from the tables", "by computing again"
 LEAST = 0.05  # points: under half of the last digit shown a part is not named
 
@@ -77,8 +86,8 @@ class Comparison:
         ]
         if whole:
             order = sorted((part for part in PARTS if sums[part] / whole >= 0.005), key=lambda part: -sums[part])
-            listed = ", ".join(f"{_names()[part]} {100 * sums[part] / whole:.0f} %" for part in order)
-            lines.append(say("Of all movement, up and down: {listed}.", listed=listed))
+            shares = [told(f"{NAMES[part]} {100 * sums[part] / whole:.0f} %") for part in order]
+            lines.append(say("Of all movement, up and down: {listed}.", listed=words.joined(shares)))
         came = int((rows["grade_before"].eq("") & rows["grade_after"].ne("")).sum())
         went = int((rows["grade_before"].ne("") & rows["grade_after"].eq("")).sum())
         if came or went:
@@ -86,20 +95,9 @@ class Comparison:
                 say("{came} have a grade now and had none; {went} had one and have none.", came=came, went=went)
             )
         lines.append(
-            say_n("Found {way}, for {n} person.", "Found {way}, for {n} people.", len(rows), way=say(self.way))
+            say_n("Found {way}, for {n} person.", "Found {way}, for {n} people.", len(rows), way=told(self.way))
         )
         return lines
-
-
-def _names() -> dict[str, str]:
-    return {
-        "own_results": say("own results"),
-        "own_ratings": say("own ratings"),
-        "own_mixed": say("own results and ratings of one KPI"),
-        "severity": say("severity of raters"),
-        "weights": say("weights"),
-        "other": say("bonus, deduction, scorecards"),
-    }
 
 
 def compare(before: str | Path, after: str | Path, *, seed: int = 1) -> Comparison:
@@ -153,7 +151,7 @@ def from_tables(before: Mapping[str, pd.DataFrame], after: Mapping[str, pd.DataF
     """``COLUMNS`` from the tables ``scores`` and ``kpi_scores`` of two runs."""
     table = _sides(before["scores"], after["scores"])
     one, two = (_of_kpis(tables["kpi_scores"]) for tables in (before, after))
-    both = one.join(two, how="outer", lsuffix="_before", rsuffix="_after")
+    both = one.add_suffix("_before").join(two.add_suffix("_after"), how="outer")
     zero = (
         both[[f"{name}_{side}" for name in ("points", "weight") for side in ("before", "after")]]
         .astype(float)
@@ -212,15 +210,15 @@ def _of_kpis(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _inputs(both: pd.DataFrame, there: pd.Series) -> dict[str, list[str]]:
-    """By employee, the KPIs whose points changed and whether target or actual did it."""
-    found: dict[str, list[str]] = {}
-    moved = there & ((both["points_after"] - both["points_before"]).abs() * both["weight_before"] / 100 >= LEAST)
-    for (who, _, kpi), row in both[moved].iterrows():
+    """By employee, the KPIs whose points changed, and whether target or actual did it; the largest first."""
+    found: dict[str, list[tuple[float, str]]] = {}
+    change = ((both["points_after"] - both["points_before"]) * both["weight_before"] / 100).where(there, 0.0)
+    for (who, _, kpi), row in both.assign(change=change)[change.abs() >= LEAST].iterrows():
         said = [name for name in ("target", "actual") if not _equal(row[f"{name}_before"], row[f"{name}_after"])]
         by = " and ".join(said) or ("rating" if row["kind_after"] == "rated" else "parts")
-        change = (row["points_after"] - row["points_before"]) * row["weight_before"] / 100
-        found.setdefault(who, []).append(f"{kpi} ({by}) {change:+.1f}".replace("-", "−"))
-    return found
+        text = f"{kpi} ({by}) {row['change']:+.1f}".replace("-", "−")
+        found.setdefault(who, []).append((-abs(row["change"]), text))
+    return {who: [text for _, text in sorted(texts)] for who, texts in found.items()}
 
 
 def _equal(one: float, other: float) -> bool:
@@ -235,7 +233,7 @@ def _because(table: pd.DataFrame, inputs: Mapping[str, list[str]]) -> pd.DataFra
             said.append("no score before" if pd.isna(row["score_before"]) else "no score after")
             continue
         parts = sorted((name for name in PARTS if abs(row[name]) >= LEAST), key=lambda name: (-abs(row[name]), name))
-        texts = [f"{_names()[name]} {row[name]:+.1f}".replace("-", "−") for name in parts]
+        texts = [f"{NAMES[name]} {row[name]:+.1f}".replace("-", "−") for name in parts]
         own = inputs.get(row["employee_id"], [])
         said.append("; ".join(texts + own) if texts else "")
     return table.assign(because=said)[COLUMNS]

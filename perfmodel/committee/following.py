@@ -31,6 +31,7 @@ proposer authoriser session votes_agree votes_question votes_abstain decided_at 
 AGENDA = "place employee_id unit group flags votes_agree votes_question votes_abstain decided".split()
 MOVES = "by who n up down same".split()
 CUT_LINE = ("too_close", "crosses_cut")
+NOT_NAMED, NO_CODE = NOBODY = ("not named", "none")  # where a decision names nobody, or no reason code
 GROUPS = ("questioned", "cut line", "flagged", "consent")
 SAME_WITHIN = 1e-6  # points by which a figure computed again may differ from the published one
 
@@ -96,9 +97,9 @@ def moves_table(case: Case, state: State) -> pd.DataFrame:
         step = rank[person.proposed] - rank[found.grade]
         said = found.data
         keys = ("proposer", "authoriser", "session")
-        rows += [(key, said[key] or "not named", step) for key in keys]
-        rows += [("manager", person.manager or "not named", step), ("unit", person.unit, step)]
-        rows += [("reason code", said["code"] or "none", step)]
+        rows += [(key, said[key] or NOT_NAMED, step) for key in keys]
+        rows += [("manager", person.manager or NOT_NAMED, step), ("unit", person.unit, step)]
+        rows += [("reason code", said["code"] or NO_CODE, step)]
     table = pd.DataFrame(rows, columns=["by", "who", "step"])
     if table.empty:
         return pd.DataFrame(columns=MOVES)

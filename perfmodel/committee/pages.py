@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +18,7 @@ from ..report.page import Value
 from ..tables import COMPANY, STAGES
 from .case import Case
 from .following import (
+    NOBODY,
     acceptance,
     agenda_table,
     decisions_table,
@@ -26,7 +28,8 @@ from .following import (
     spread_table,
 )
 from .record import as_it_stands, decided_distribution, decided_pool
-from .state import CHANGED, CONSENT, DECISION, UNDO, State, status_of, void, window_of
+from .state import CHANGED, CONSENT, DECISION, UNDO, State, state_of, status_of, void, window_of
+from .turned_out import Followed, follow, turned_out, turned_out_parts
 
 RUBBER_STAMP = 0.95  # share of proposals accepted from which a reader is warned
 LEAST_TOLD = 10  # decisions under which a rate says nothing
@@ -46,6 +49,11 @@ class Scene:
     @property
     def days(self) -> int:
         return self.case.cycle.scheme.outcomes.appeal.working_days
+
+    @cached_property
+    def followed(self) -> Followed:
+        """Decisions of earlier quarters, each with how the person's next quarter turned out."""
+        return follow(self.entries, self.case)
 
     @property
     def status(self) -> str:
@@ -74,6 +82,7 @@ def files_of(scene: Scene) -> dict[str, bytes]:
         "moves": moves_table(case, state),
         "distribution": decided_distribution(case, state.grades),
         "pool": decided_pool(case, state.grades),
+        "turned_out": turned_out(scene.followed.rows, level=scene.followed.level),
     }
     outcomes = outcome_tables(case, state, scene.entries) if state.final else {}
     pages = {
@@ -196,7 +205,7 @@ def _index(scene: Scene) -> str:
             listed=listed,
         )
         parts.append(Callout(text, say("Decide again.")))
-    parts += [Section(say("Pages"), [Links(links)])]
+    parts += [Section(say("Pages"), [Links(links)]), *turned_out_parts(scene.followed)]
     return page_of(scene, say("Committee, {cycle}", cycle=case.cycle.id), parts)
 
 
@@ -298,7 +307,11 @@ def _minutes(scene: Scene) -> str:
     return page_of(
         scene,
         say("Minutes, {cycle}", cycle=case.cycle.id),
-        [lead, Table(table, say("What was recorded, in order"), "", _labels(), {"entry": "count"})],
+        [
+            lead,
+            Table(table, say("What was recorded, in order"), "", _labels(), {"entry": "count"}),
+            *turned_out_parts(scene.followed),
+        ],
     )
 
 
@@ -307,7 +320,7 @@ def _said(entry: Entry) -> tuple[str, str]:
     data = entry.data
     match entry.kind:
         case "freeze":
-            return say("{stage} frozen, version {n}", stage=say(data["stage"]), n=data["version"]), data["reason"]
+            return say("{stage} frozen, version {n}", stage=told(data["stage"]), n=data["version"]), data["reason"]
         case "decision":
             what = say("{proposed} accepted", proposed=data["to"])
             if data["action"] == "change":
@@ -363,7 +376,7 @@ def _said(entry: Entry) -> tuple[str, str]:
             )
             return what, say("effective {day}", day=words.day(date.fromisoformat(data["effective"])))
         case _:
-            return say(entry.kind), ""
+            return told(entry.kind), ""
 
 
 def _second_look(scene: Scene, tables: Mapping[str, pd.DataFrame]) -> str:
@@ -410,7 +423,7 @@ def _second_look(scene: Scene, tables: Mapping[str, pd.DataFrame]) -> str:
             "The plan was never frozen, so nothing shows that targets and scheme stood before ratings were seen."
         )
         parts.append(Callout(text))
-    seen = spread.assign(stage=[say(stage) for stage in spread["stage"]])
+    seen = spread.assign(stage=[told(stage) for stage in spread["stage"]])
     labels = _labels() | {"mean": say("Mean, steps above the last grade"), "spread": say("Spread, steps")}
     formats = {"mean": "score2", "spread": "score2", "up": "count", "down": "count", "n": "count"}
     parts.append(Table(seen, say("From the figures to the decisions"), say("Those decided so far."), labels, formats))
@@ -419,7 +432,7 @@ def _second_look(scene: Scene, tables: Mapping[str, pd.DataFrame]) -> str:
     wide = company.pivot(index="grade", columns="stage", values="n")
     wide = wide[[stage for stage in STAGES if stage in wide]]
     wide = wide.reindex([*case.roll.grades, *[g for g in wide.index if g not in case.roll.grades]]).reset_index()
-    wide.columns = [say(str(name)) if name != "grade" else "grade" for name in wide.columns]
+    wide.columns = [told(str(name)) if name != "grade" else "grade" for name in wide.columns]
     parts.append(Table(wide, say("People per grade, company"), "", _labels()))
     heads = {
         "manager": say("Moves by manager of the person"),
@@ -431,6 +444,7 @@ def _second_look(scene: Scene, tables: Mapping[str, pd.DataFrame]) -> str:
     for by, title in heads.items():
         own = tables["moves"]
         own = own[own["by"].eq(by)].drop(columns="by").sort_values("who")
+        own = own.assign(who=own["who"].replace({name: told(name) for name in NOBODY}))
         parts.append(
             Table(own, title, say("Decided against proposed grade; in the order of names."), _labels(), formats)
         )
@@ -442,8 +456,15 @@ def _outcomes(scene: Scene, tables: Mapping[str, pd.DataFrame], money: pd.DataFr
     slate, rise, plans = tables["promotion"], tables["grade_rise"], tables["plans"]
     domains = tables["training_by_domain"]
     whole = domains[domains["unit"].eq(COMPANY)]
+    cycles = sorted({entry.cycle for entry in scene.entries})
+    quarters = [cycle for cycle in cycles if state_of(scene.entries, cycle).final]
     lines = [
         status_sentence(scene),
+        say(
+            "Quarters that are final in this ledger: {quarters}. What it does not know of others counts as not met, "
+            "and the tables say so.",
+            quarters=", ".join(quarters),
+        ),
         say_n(
             "{n} person meets the conditions for promotion; the slate is what the committee chooses from.",
             "{n} people meet the conditions for promotion; the slate is what the committee chooses from.",
@@ -476,7 +497,8 @@ def _outcomes(scene: Scene, tables: Mapping[str, pd.DataFrame], money: pd.DataFr
     summed = whole[["name", "n_people", "n_in_need", "share", "n_needs"]]
     pooled = tables["organisation"]
     pooled = pooled[pooled["unit"].eq(COMPANY)][["level", "name", "n", "mean", "share_behind", "reason"]]
-    pooled = pooled.assign(level=pooled["level"].map(say), reason=pooled["reason"].map(told))
+    pooled = pooled.assign(level=pooled["level"].map(told), reason=pooled["reason"].map(told))
+    pooled = pooled if pooled["reason"].any() else pooled.drop(columns="reason")
     formats = {
         "mean": "score",
         "share_behind": "percent",

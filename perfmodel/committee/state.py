@@ -74,17 +74,18 @@ class State:
         return sorted(who for who, own in self.appeals.items() if any(one.open for one in own))
 
 
-def state_of(entries: Iterable[Entry], cycle: str | None = None) -> State:
-    """The state after ``entries``, in their order; those of other cycles are passed over if ``cycle`` is given."""
+def state_of(entries: Iterable[Entry], cycle: str | None = None, start: State | None = None) -> State:
+    """The state after ``entries``, in their order; those of other cycles are passed over if ``cycle`` is given.
+
+    ``start`` is the state after the entries that came before these, which are then not folded again.
+    """
     own = tuple(entry for entry in entries if cycle in (None, entry.cycle))
-    frozen: dict[str, Entry] = {}
-    votes: dict[str, dict[str, Entry]] = {}
-    decisions: dict[str, Standing] = {}
-    last: dict[str, Entry] = {}
-    acknowledged: dict[str, int] = {}
-    signatures: list[Entry] = []
-    final = reopened = None
-    appeals: dict[str, tuple[Appeal, ...]] = {}
+    start = start or State()
+    frozen = dict(start.frozen)
+    votes = {who: dict(cast) for who, cast in start.votes.items()}
+    decisions, last, acknowledged = dict(start.decisions), dict(start.last), dict(start.acknowledged)
+    signatures, final, reopened = list(start.signatures), start.final, start.reopened
+    appeals = dict(start.appeals)
     for entry in own:
         data, who = entry.data, entry.subject
         match entry.kind:
@@ -98,7 +99,9 @@ def state_of(entries: Iterable[Entry], cycle: str | None = None) -> State:
                 shared = {name: value for name, value in data.items() if name != "list"}
                 for item in data["list"]:
                     who = item["employee"]
-                    decisions[who] = Standing(who, item["to"], entry, {**shared, **item})
+                    # The code of a list says why grades on it differ from the raw ones; of the others it says nothing.
+                    code = {} if item["to"] != item["from"] else {"code": ""}
+                    decisions[who] = Standing(who, item["to"], entry, {**shared, **item, **code})
                     last[who] = entry
             case "undo":
                 decisions.pop(who, None)
@@ -118,8 +121,9 @@ def state_of(entries: Iterable[Entry], cycle: str | None = None) -> State:
                 appeals[who] = (*before, Appeal(latest.opened, entry))
                 if data["outcome"] == CHANGED:
                     decisions[who], last[who] = Standing(who, data["to"], entry, data), entry
+    whole = (*start.entries, *own)
     return State(
-        own, frozen, votes, decisions, last, acknowledged, tuple(signatures), final, reopened, appeals
+        whole, frozen, votes, decisions, last, acknowledged, tuple(signatures), final, reopened, appeals
     )  # fmt: skip
 
 

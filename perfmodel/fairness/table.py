@@ -160,7 +160,8 @@ def _rows(
             )
         rows.append(Row(name, there[-1], said.astype(bool)))
     for before, after in pairwise(there):
-        change = people[f"grade_{after}"].map(place) - people[f"grade_{before}"].map(place)
+        # As numbers even where nobody has a grade, and a column of nothing would be one of text.
+        change = people[f"grade_{after}"].map(place).astype(float) - people[f"grade_{before}"].map(place).astype(float)
         stage = moves(before, after)
         rows += [Row(UP, stage, change.lt(0)), Row(DOWN, stage, change.gt(0))]
     return people, rows

@@ -2,7 +2,7 @@
 
 from .back import read_filled, read_table
 from .correct import Correction, corrected, correction_of
-from .cycle import check, read_cycle, read_history
+from .cycle import check, read_beside, read_cycle, read_history, read_year
 from .findings import format_findings
 from .plan import write_plan
 from .shared import share, shared
@@ -16,10 +16,12 @@ __all__ = [
     "csv_bytes",
     "digest",
     "format_findings",
+    "read_beside",
     "read_cycle",
     "read_filled",
     "read_history",
     "read_table",
+    "read_year",
     "share",
     "shared",
     "write_atomic",

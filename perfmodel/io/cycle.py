@@ -12,7 +12,7 @@ from ..cycle import Cycle
 from ..errors import DataError, Finding, PerfmodelError, SchemeError
 from ..scheme import Scheme, read_scheme
 from ..tables import INPUTS
-from .earlier import Sibling, dates_of, difference, siblings
+from .earlier import Sibling, dates_of, difference, quarters_in, siblings
 from .findings import Findings, format_findings
 from .rules import check_rules
 from .sources import Source, open_source
@@ -176,9 +176,56 @@ def read_history(source, n: int = 2) -> History:
 
     They only inform, so one that is refused is left out with a warning in ``findings``; its own ``check`` says why.
     """
+    return History(_earlier(source), n)
+
+
+def read_beside(source, *, year: int | None = None) -> list[Cycle]:
+    """Every earlier quarter in the folders beside ``source``, oldest first; those that began in ``year`` if given.
+
+    Raises
+    ------
+    DataError
+        If one of them cannot be read: what is counted over quarters must not lose one.
+    """
+    return [_counted(one) for one in _earlier(source) if year in (None, one.start.year)]
+
+
+def read_year(folder, year: int) -> list[Cycle]:
+    """The quarters below ``folder`` that began in ``year``, oldest first.
+
+    Raises
+    ------
+    DataError
+        If there is none, or one of them cannot be read.
+    """
+    place = Path(folder)
+    there = quarters_in(place) if place.is_dir() else []
+    found = [_counted(one) for one in there if one.start.year == year]
+    if not found:
+        holds = f"it holds {there[0].id} to {there[-1].id}" if there else "it holds no quarter at all"
+        raise DataError(
+            f"There is no quarter of {year} in {folder} ({holds}), so there is no year to make of it. Name the folder "
+            "in which the year's quarters lie with --data."
+        )
+    return found
+
+
+def _earlier(source) -> list[Sibling]:
+    """Folders of the earlier quarters beside ``source``; of a database there are none."""
     path = Path(source)
     folder = path.parent if path.is_file() else path
     if "://" in str(source) or not folder.is_dir():
-        return History()
+        return []
     dated = dates_of(folder / "scheme.yaml")
-    return History(siblings(folder, dated[0]) if dated else (), n)
+    return siblings(folder, dated[0]) if dated else []
+
+
+def _counted(quarter: Sibling) -> Cycle:
+    cycle, findings = check(quarter.folder)
+    if cycle is None:
+        errors = sum(f.level == "error" for f in findings)
+        raise DataError(
+            f"{quarter.id} cannot be read ({errors} errors), and nothing is counted over quarters that lacks one in "
+            f"silence. Run check on {quarter.folder}."
+        )
+    return cycle

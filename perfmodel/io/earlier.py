@@ -33,10 +33,15 @@ class Sibling:
 
 def siblings(folder: Path, before: date) -> list[Sibling]:
     """Quarters in folders beside ``folder`` that ended before ``before``, oldest first."""
+    return [one for one in quarters_in(Path(folder).resolve().parent) if one.end < before]
+
+
+def quarters_in(folder: Path) -> list[Sibling]:
+    """Quarters in the folders below ``folder``, oldest first."""
     found = []
-    for path in sorted(Path(folder).resolve().parent.iterdir()):
+    for path in sorted(Path(folder).iterdir()):
         scheme = path / "scheme.yaml"
-        if path.is_dir() and scheme.is_file() and (dated := dates_of(scheme)) and dated[1] < before:
+        if path.is_dir() and scheme.is_file() and (dated := dates_of(scheme)):
             found.append(Sibling(*dated, path))
     return sorted(found)
 

@@ -129,8 +129,8 @@ class _Window:
         before = first - _length(self.ends) > start + pd.Timedelta(days=5) and not hired > first
         if silent or before:
             early = f"the time before {self.quarters[self.inside[0]]}" if self.inside else "that time"
-            gap = f"of {', '.join(silent) or early}"
-            return UNKNOWN, f"{months} months without {failed[0]}: not known, {gap} the table says nothing"
+            gap = ", ".join(silent) or early
+            return UNKNOWN, f"{months} months without {failed[0]}: not known, of {gap} the table says nothing"
         return MET, ""
 
 

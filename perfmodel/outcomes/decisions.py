@@ -17,7 +17,7 @@ def grades_of(decided: pd.DataFrame, scheme: Scheme, what: str = "decisions") ->
     if absent := [name for name in ("employee_id", "grade") if name not in decided]:
         other = [str(name) for name in decided if str(name).startswith("grade_")]
         hint = f" It has {', '.join(other)}; a proposal is no decision, and none is taken in its place."
-        raise DataError(f"The table of {what} lacks the column {' and '.join(absent)}.{hint if other else ''}")
+        raise DataError(f"The table of {what} lacks the column {', '.join(absent)}.{hint if other else ''}")
     _known(decided, ["employee_id"], scheme, what)
     given = decided[decided["grade"].fillna("").ne("")]
     return given.set_index("employee_id")["grade"].astype(str)

@@ -16,6 +16,8 @@ values in words, for readers who hear the page.
 - ``rater_network(ratings, raters)``
 - ``shrinkage(raters, *, most=30)``; ``drift(moves, *, most=12)``; ``link_range(table, *, most=30)``
 - ``curve(table, *, x, y, by=None, log=False, reference=None)``; ``wright_map(table)``
+- ``year_methods(results, cuts, *, most=24)``
+- ``retest(stability)``; ``validity(stability)``; ``kpi_pairs(pairs, *, most=10)``; ``rating_prediction(prediction)``
 - ``money(pool)``; ``ratios(fairness, *, level=0.95)``
 - ``recovery(truth, estimate, *, low=None, high=None, xlabel, ylabel)``; ``strip(table, *, label, low, value, high,
   xlabel, reference=None)``; ``histogram(values, *, xlabel, mark=None)``
@@ -27,6 +29,7 @@ values in words, for readers who hear the page.
 from .fairness import ratios
 from .general import histogram, recovery, strip
 from .grades import agreement_zone, grade_change, kpi_against_rating, score_distribution, slopes, unit_multiples
+from .health import kpi_pairs, rating_prediction, retest, validity
 from .line import score_line
 from .marks import category_strip, grade_bars, p_columns, w_bar
 from .method import curve, wright_map
@@ -35,6 +38,7 @@ from .raters import rater_network, severity
 from .severities import drift, link_range, shrinkage
 from .theme import PALETTE, RC, TOKENS, Chart
 from .weights import importance, rank_bands, stability, weight_shares
+from .year import year_methods
 
 __all__ = [
     "PALETTE",
@@ -50,13 +54,16 @@ __all__ = [
     "histogram",
     "importance",
     "kpi_against_rating",
+    "kpi_pairs",
     "link_range",
     "money",
     "p_columns",
     "rank_bands",
     "rater_network",
+    "rating_prediction",
     "ratios",
     "recovery",
+    "retest",
     "score_distribution",
     "score_line",
     "severity",
@@ -65,7 +72,9 @@ __all__ = [
     "stability",
     "strip",
     "unit_multiples",
+    "validity",
     "w_bar",
     "weight_shares",
     "wright_map",
+    "year_methods",
 ]

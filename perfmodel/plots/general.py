@@ -8,6 +8,8 @@ import pandas as pd
 from ..language import say
 from .theme import BAND, BLUE, INK, INK2, Chart, commas, drawn, empty, longest, panel, semicolons
 
+RECOVERY = ("planted", "estimated")  # axes of what a simulation planted and what was found of it
+
 
 @drawn
 def recovery(
@@ -16,8 +18,8 @@ def recovery(
     *,
     low: Sequence[float] | None = None,
     high: Sequence[float] | None = None,
-    xlabel: str = "planted",
-    ylabel: str = "estimated",
+    xlabel: str = RECOVERY[0],
+    ylabel: str = RECOVERY[1],
     equal: bool = True,
     width: float = 4.4,
 ) -> Chart:

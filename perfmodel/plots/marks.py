@@ -132,3 +132,52 @@ def pool_bar(cost: float, budget: float, words: str, pool_words: str) -> Markup:
         f'<text x="{line:.1f}" y="8" text-anchor="end" style="font-size:11.5px">{escape(pool_words)}</text>'
         f'<text x="4" y="43" style="font-size:11.5px" class="m">{escape(words)}</text></svg>'
     )
+
+
+def grade_moves(
+    counts: Mapping[str, tuple[int, int]], guideline: Mapping[str, tuple[float, float]], *, name: str = ""
+) -> Markup:
+    """People per grade and band, before (ring) and after (dot), on the guideline's bracket (shares of 1).
+
+    Single grades first, bands of several below a rule: in the order of ``counts``, whose bands have a plus.
+    """
+    people = sum(after for grade, (_, after) in counts.items() if "+" not in grade)
+    ends = [people * high for _, high in guideline.values()]
+    most = max(*(n for pair in counts.values() for n in pair), *ends, 1.0) * 1.04
+    step = next(s for s in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10**6) if most / s <= 6)
+    left, width, row = 46, 254, 27
+
+    def x(value: float) -> float:
+        return left + width * value / most
+
+    bands = [grade for grade in counts if "+" in grade]
+    tall = row * len(counts) + (12 if bands else 0)
+    parts = [
+        f'<path d="M{x(tick):.1f} 0V{tall}" stroke="{HAIR}"/>'
+        f'<text x="{x(tick):.1f}" y="{tall + 16}" text-anchor="middle" class="m">{tick}</text>'
+        for tick in range(0, int(most) + 1, step)
+    ]
+    said = []
+    for i, (grade, (before, after)) in enumerate(counts.items()):
+        y = row * i + 12 + (12 if grade in bands else 0)
+        if grade in bands[:1]:
+            parts.append(f'<path d="M0 {y - 18}H380" stroke="{RULE}"/>')
+        if grade in guideline:
+            low, high = (x(people * share) for share in guideline[grade])
+            parts.append(
+                f'<path d="M{low:.1f} {y + 6}v6H{high:.1f}v-6" fill="none" stroke="{INK}" stroke-width="1.2"/>'
+            )
+        if before != after:
+            parts.append(f'<path d="M{x(before):.1f} {y}H{x(after):.1f}" stroke="{BLUE}" stroke-width="2"/>')
+        parts.append(
+            f'<circle cx="{x(before):.1f}" cy="{y}" r="5.5" fill="#fff" stroke="{BLUE}" stroke-width="1.8"/>'
+            f'<circle cx="{x(after):.1f}" cy="{y}" r="{3 if before == after else 5.5}" fill="{BLUE}"/>'
+            f'<text x="0" y="{y + 4}" class="b">{escape(grade)}</text>'
+            f'<text x="380" y="{y + 4}" text-anchor="end" class="{"b" if before != after else "m"}">'
+            f"{before} → {after}</text>"
+        )
+        said.append(f"{grade} {before} → {after}")
+    label = escape(say("{unit}, {n} people: {grades}", unit=name, n=people, grades=commas(said)))
+    return Markup(
+        f'<svg class="moves" viewBox="0 -4 380 {tall + 26}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
+    )

@@ -92,11 +92,17 @@ def _band_key(band: str) -> tuple[int, float, str]:
     return kind, float(number.group()) if number else 50.0, str(band)
 
 
+def _least_settled(wide: pd.DataFrame) -> pd.DataFrame:
+    """Rows by their largest share, the least first, then by name: who most needs a look, and no list of the best."""
+    return wide.iloc[np.lexsort((wide.index.astype(str), wide.max(axis=1).round(9)))]
+
+
 @drawn
 def rank_bands(weight_rank_bands: pd.DataFrame, *, most: int = 30, width: float = 7.2) -> Chart:
     """Share of permitted weights that put a person into each band of ranks, as a heat map with its numbers.
 
-    Bands stand in their table's order when ``band`` is categorical, else from the narrowest.
+    Those whose rank the choice of weights leaves most open come first. Bands stand in their table's order when
+    ``band`` is categorical, else from the narrowest.
     """
     if weight_rank_bands.empty:
         return empty(say("No employee can be ranked."), width)
@@ -109,7 +115,7 @@ def rank_bands(weight_rank_bands: pd.DataFrame, *, most: int = 30, width: float 
     wide = weight_rank_bands.pivot_table(index="employee_id", columns="band", values="w_share", observed=True)
     wide = wide.reindex(columns=bands)
     open_question = ((wide > 0.005) & (wide < 0.995)).any(axis=1)
-    wide = wide[open_question].sort_index().head(most) if open_question.any() else wide.sort_index().head(most)
+    wide = _least_settled(wide[open_question] if open_question.any() else wide).head(most)
     left = 0.2 + 0.078 * longest(wide.index.astype(str))
     chart, ax = panel(width, 0.3 + 0.24 * len(wide) + 0.1, left=left, right=0.05, top=0.3, bottom=0.05)
     low, high = (np.array([int(c[i : i + 2], 16) for i in (1, 3, 5)]) for c in ("#f4f8fb", "#1f5f99"))
@@ -183,11 +189,12 @@ def importance(weight_importance: pd.DataFrame, *, width: float = 7.2) -> Chart:
 
 @drawn
 def stability(weight_importance: pd.DataFrame, permitted: pd.DataFrame | None = None, *, width: float = 7.2) -> Chart:
-    """How far each weight can move (percent of the whole) before a grade changes, with the weight itself.
+    """How far each weight can move (percent of the whole) before more than one grade in twenty changes.
 
-    ``permitted``: ``kpi, least, most``, what the ranges allow, drawn as a thin line behind.
+    ``permitted``: ``kpi, least, most``, what the ranges allow, drawn as a thin line behind. A table by ``category``
+    is drawn the same.
     """
-    rows = weight_importance
+    rows = weight_importance if "kpi" in weight_importance else weight_importance.rename(columns={"category": "kpi"})
     ends = {} if permitted is None else {r.kpi: (r.least, r.most) for r in rows_of(permitted)}
     if "profile" in rows and rows["profile"].nunique() > 1:
         rows = rows[rows["profile"] == rows["profile"].iloc[0]]
@@ -228,5 +235,7 @@ def stability(weight_importance: pd.DataFrame, permitted: pd.DataFrame | None = 
         )
         for r in rows_of(rows)
     )  # fmt: skip
-    chart.description = say("No grade changes while the weight stays within: {values}", values=semicolons(said))
+    chart.description = say(
+        "At most one grade in twenty changes while the weight stays within: {values}", values=semicolons(said)
+    )
     return chart

@@ -29,7 +29,7 @@ def split(values: np.ndarray, team: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 def teams_of(coded, team) -> np.ndarray:
     """Code of each employee's team; without ``team``, who rated the employee most (the first of equals)."""
     if team is not None:
-        named = pd.Series(coded.employee_ids).map(dict(team)).fillna("").astype(str)
+        named = team.reindex(coded.employee_ids).astype(object).fillna("").astype(str)
         return np.unique(named, return_inverse=True)[1]
     rows = coded.rows[coded.rows["used"]]
     counts = rows.groupby(["e", "r"]).size().reset_index(name="n").sort_values(["e", "n", "r"], ascending=[1, 0, 1])

@@ -15,6 +15,7 @@ import pandas as pd
 
 from ..errors import DataError
 from .graph import components
+from .table import SELF
 
 FACETS = ("employee", "rater", "kpi")
 SIGNS = {"employee": 1.0, "rater": -1.0, "kpi": -1.0}
@@ -22,6 +23,11 @@ GROUPS = {"common": None, "by_kpi": "kpi", "by_rater": "rater"}
 EXTREME = 0.3  # score points by which a lowest or highest score is moved to have a finite measure
 BEYOND = 40.0  # logits: where a step stands that nobody in the estimate tells of
 CLOSE, STEPS = 1e-7, 3000  # score points between observed and expected at which the search ends
+NOTHING_LEFT = "no measure: every rating that could tell is of somebody, or on something, rated the same throughout"
+UNFINISHED = (
+    "The search did not end in {} rounds: observed and expected scores are still {:.2g} points apart, so measures may "
+    "move further. Read nothing into small differences."
+)
 BIAS = (
     "Joint maximum likelihood estimates lie too far out: by about L / (L - 1) where a parameter rests on L ratings "
     "(Wright and Douglas 1977, Applied Psychological Measurement 1(2)), far more for a rater of one or two people. "
@@ -73,6 +79,9 @@ def fit_facets(
 ) -> FacetsFit:
     """Fit the many-facet rating scale (``common``) or partial credit model (``by_kpi``, ``by_rater``).
 
+    Self ratings, where a column ``role`` says so, do not enter: nobody is a rater of themselves. Where the search does
+    not end, ``reason`` says how far observed and expected scores are apart.
+
     Not for scores, and not for raters of one or two people: see ``bias_note``.
 
     Parameters
@@ -114,6 +123,8 @@ class _Data:
         if absent := [c for c in ("rater_id", "employee_id", "rating") if c not in ratings]:
             raise DataError(f"The ratings have no column {', '.join(absent)}.")
         table = ratings if "kpi" in ratings else ratings.assign(kpi="rating")
+        if "role" in table:
+            table = table[table["role"].ne(SELF)]
         key = ["rater_id", "employee_id", "kpi"]
         if table[[*key, "rating"]].isna().any(axis=None):
             raise DataError("A rating, or whose it is, is missing. Leave a row out where no rating was given.")
@@ -181,6 +192,7 @@ class _Estimates:
     tau: list[np.ndarray]
     extreme: dict[str, np.ndarray]  # -1 all lowest, +1 all highest, 0 neither
     inside: np.ndarray  # ratings that tell something of the other facets
+    apart: float = 0.0  # score points between observed and expected at which the search ended
 
     def sum(self, data: _Data, rows) -> np.ndarray:
         total = np.zeros(len(data.x[rows]))
@@ -244,6 +256,7 @@ def _estimated(data: _Data) -> _Estimates:
             if facet != "employee":
                 _centre(data, at, facet)
         worst = max(worst, _thresholds(data, at, rows, x))
+        at.apart = worst
         if worst < CLOSE:
             break
     _place_extremes(data, at)
@@ -318,36 +331,42 @@ def _tables(data: _Data, at: _Estimates) -> FacetsFit:
             se = np.where(information > 0, 1 / np.sqrt(information), np.nan)
             infit = np.bincount(code, square * told, n) / information
             outfit = np.bincount(code, np.where(told & (variance > 0), square / variance, 0.0), n) / count
+        alone = (np.bincount(code, at.inside, n) == 0) & (at.extreme[facet] == 0) | (information < 1e-9)
         words = {1: "all highest", -1: "all lowest"}
         reason = [
             f"{words[e]}: measure of the score less {EXTREME:g}" if e > 0
             else f"{words[e]}: measure of the score plus {EXTREME:g}" if e < 0
             else "no step to measure by: every rating that could tell is equal" if not c
+            else NOTHING_LEFT if left
             else ""
-            for e, c in zip(at.extreme[facet].tolist(), count, strict=True)
+            for e, c, left in zip(at.extreme[facet].tolist(), count, alone.tolist(), strict=True)
         ]  # fmt: skip
         lost = np.abs(at.measure[facet]) > BEYOND / 2
         reason = [
             "at a step that nobody else reached: no measure" if out else why
             for out, why in zip(lost, reason, strict=True)
         ]
-        se = np.where(lost, np.nan, se)
+        none = lost | alone | (count == 0)
+        se, infit, outfit = (np.where(none, np.nan, column) for column in (se, infit, outfit))
         tables[facet] = pd.DataFrame(
             {
-                "measure": np.where((count > 0) & ~lost, at.measure[facet], np.nan), "se": se,
+                "measure": np.where(none, np.nan, at.measure[facet]), "se": se,
                 "infit": infit, "outfit": outfit,
                 "n": np.bincount(code, minlength=n), "reason": reason,
             },
             index=pd.Index(data.ids[facet], name=f"{facet}_id" if facet != "kpi" else "kpi"),
         )  # fmt: skip
-    tables["rater"].insert(1, "expected", _expected(data, at, tables["employee"]))
+    expected = np.where(tables["rater"]["measure"].notna(), _expected(data, at, tables["employee"]), np.nan)
+    tables["rater"].insert(1, "expected", expected)
     steps = [
         (name, value, tau if abs(tau) < BEYOND else np.nan, int((data.x[data.group == g] == k + 1).sum()))
         for g, name in enumerate(data.groups)
         for k, (value, tau) in enumerate(zip(data.values[g][1:], at.tau[g], strict=True))
     ]
     table = pd.DataFrame(steps, columns=["group", "step", "threshold", "n"])
-    return FacetsFit(tables["employee"], tables["rater"], tables["kpi"], table, data.reason)
+    said = [data.reason] if data.reason else []
+    said += [UNFINISHED.format(STEPS, at.apart)] if at.apart >= CLOSE else []
+    return FacetsFit(tables["employee"], tables["rater"], tables["kpi"], table, " ".join(said))
 
 
 def _expected(data: _Data, at: _Estimates, employees: pd.DataFrame) -> np.ndarray:

@@ -17,10 +17,11 @@ ASSUMPTIONS = {
 }
 
 
-def links_table(rows: pd.DataFrame, component: np.ndarray, link: str | None) -> pd.DataFrame:
+def links_table(rows: pd.DataFrame, component: np.ndarray, link: str | None, why: str = "") -> pd.DataFrame:
     """One row a group of raters: how many, how firmly held together, by whom, and what can be told.
 
-    ``rows`` are the ratings that say something of severity; ``component`` the group of each rater.
+    ``rows`` are the ratings that say something of severity; ``component`` the group of each rater; ``why`` the reason
+    why no severity can be told although raters share employees.
     """
     groups = int(component.max(initial=0))
     group = component[rows["r"]]
@@ -43,8 +44,8 @@ def links_table(rows: pd.DataFrame, component: np.ndarray, link: str | None) -> 
             continue
         own = group == number
         by = by_role.loc[number] if number in by_role.index.get_level_values(0) else pd.Series(dtype=int)
-        told = "severities against each other, within this group"
-        hangs = bridges(r[own], e[own]) if n_raters[number - 1] <= 100 else 0
+        told = f"nothing: {why}" if why else "severities against each other, within this group"
+        hangs = bridges(r[own], e[own])
         if hangs:
             told += f"; {hangs} {'employee alone holds' if hangs == 1 else 'employees alone hold'} it together"
         if n_raters[number - 1] + n_employees[number - 1] <= MOST:

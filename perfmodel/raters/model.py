@@ -9,7 +9,6 @@ import pandas as pd
 
 from ..ratings import KEY, combined, counted
 from .graph import components
-from .linear import SAMPLES
 from .links import ASSUMPTIONS, UNLINKED
 from .reml import DENSE, Effects, Ratings, System, full_rank
 from .table import VIGNETTE, RatingTable
@@ -29,6 +28,20 @@ ONE_EACH = (
     "not told apart from the employee: nobody has several raters, so what one rater alone sees in a person counts as "
     "the person's; standard errors hold what supervisors usually disagree by"
 )
+ONE_RATING = (
+    "not told apart from the residual: everybody has one rating; standard errors hold what supervisors usually "
+    "disagree by"
+)
+MOST_PERSON = 0.9  # share of the variance of single ratings that is taken to be people's, at most
+# What severity is the same as where who rated whom makes it so, and how it comes about.
+SAME_AS = {
+    "fixed": "severity cannot be told from the roles and items: each rater has a role or an item of their own",
+    "halo": "severity cannot be told from halo: each rater rates one person, and may see in that one what no one else "
+    "does",
+    "residual": "severity cannot be told from the chance in a single rating: each rater gave one",
+    "employee": "severity cannot be told from the quality of the person: who rated whom makes them the same",
+    "team": "severity cannot be told from the quality of the team: who rated whom makes them the same",
+}
 # Correlation of two supervisors' ratings of one person (Viswesvaran, Ones and Schmidt 1996, J. Appl. Psychol. 81(5),
 # table 4): what is assumed where nobody has two raters, and nothing but standard errors rest on it.
 USUAL_AGREEMENT = 0.52
@@ -56,6 +69,7 @@ class Model:
     team_of: np.ndarray  # team of each employee that entered; none fitted: empty
     anchor_at: np.ndarray  # where each column of the anchor stands among the fixed effects; -1: told by the others
     reason: dict[str, str]
+    merged: dict[str, str]  # what a component is called that holds another, which nothing tells from it
 
     @property
     def across(self) -> bool:
@@ -67,7 +81,7 @@ class Model:
         """Effects over the variances that the ratings allow, with their weights."""
         if self.best is None or self.system is None:
             return []
-        if "rater" in self.reason:
+        if not self.identified.any():
             return [(1.0, self.best)]
         return over_variances(self.system, self.best)
 
@@ -80,8 +94,11 @@ class Model:
         merged = {"rater": "rater and team"} if not self.identified.any() else {}
         if self.reason.get("halo") == ONE_EACH:
             merged["employee"] = "employee and halo"
-        values = {merged.get(name, name): value for name, value in values.items()}
-        return pd.Series({**values, "residual": self.best.residual}, name="variance")
+        merged |= self.merged
+        held = self.system.held if self.system is not None else frozenset()
+        residual = self.best.residual + sum(values[name] for name in held)
+        values = {merged.get(name, name): value for name, value in values.items() if name not in held}
+        return pd.Series({**values, merged.get("residual", "residual"): residual}, name="variance")
 
     # Severities -------------------------------------------------------------------------------------------------
 
@@ -130,7 +147,7 @@ class Model:
             own = own - 2 * with_mean[np.arange(len(at)), at] + of_mean[at]
         else:
             # A rater's own part is as exact as the system allows; the mean's is small, and from draws.
-            drawn = effects.draw("rater", SAMPLES, np.random.default_rng(2))
+            drawn = effects.samples("rater")
             mean = drawn - self.centred(drawn)[:, self.raters_in]
             own = own - 2 * (drawn * mean).mean(axis=0) + (mean**2).mean(axis=0)
         out = np.full(len(self.rater_ids), np.nan)
@@ -201,6 +218,14 @@ class Model:
         return self.rows.assign(merit=merit, rest=rest)[self.identified[self.rows["r"]]]
 
     @cached_property
+    def sole(self) -> np.ndarray:
+        """Raters who alone hold a role, or alone rate an item: their severity is the same as its fixed effect."""
+        out = np.zeros(len(self.rater_ids), bool)
+        if self.system is not None:
+            out[self.raters_in] = self.system.inside_fixed("rater")
+        return out & self.identified
+
+    @cached_property
     def alone(self) -> np.ndarray:
         """Why each rater is left alone; "" for those who are compared."""
         says = np.bincount(self.table["r"], self.table["used"], len(self.rater_ids)) > 0
@@ -214,22 +239,28 @@ class Model:
         """Ratings that enter a combined rating, with their share in it (``part``) and its row (``item``)."""
         return counted(self.table[self.table["role"].ne(VIGNETTE)], self.role_weights)
 
-    @cached_property
-    def adjusted(self) -> pd.DataFrame:
+    def given_back(self, severity: np.ndarray) -> pd.DataFrame:
+        """Combined ratings as they are and with ``severity`` (of each rater) given back, where all raters are known."""
         rows = self.counted
         known = self.identified[rows["r"]]
-        given = np.where(known, rows["rating"] + np.nan_to_num(self.severity[rows["r"]]), rows["rating"])
+        given = np.where(known, rows["rating"] + np.nan_to_num(severity[rows["r"]]), rows["rating"])
         table = combined(rows).rename(columns={"rating": "rating_raw"})
         table["rating_adjusted"] = combined(rows.assign(given=given), "given")["rating"]
         alone = np.bincount(rows["item"], ~known, len(table)) > 0
-        first = rows[~known].drop_duplicates("item")
+        table.loc[alone, "rating_adjusted"] = table.loc[alone, "rating_raw"]
+        return table.assign(alone=alone)
+
+    @cached_property
+    def adjusted(self) -> pd.DataFrame:
+        rows, table = self.counted, self.given_back(self.severity)
+        alone = table["alone"]
+        first = rows[~self.identified[rows["r"]]].drop_duplicates("item")
         why = np.full(len(table), "", dtype=object)
         why[first["item"]] = self.alone[first["r"]]
         table["reason"] = np.where(alone, "left alone: " + why, "")
         if self.link:
             rests = np.bincount(rows["item"], self.rests[rows["r"]], len(table)) > 0
             table["reason"] = np.where(rests & ~alone, ASSUMPTIONS[self.link], table["reason"])
-        table.loc[alone, "rating_adjusted"] = table.loc[alone, "rating_raw"]
         table["se"] = np.where(alone, np.nan, np.sqrt(self._item_variance(len(table))))
         return table[[*KEY, "rating_raw", "rating_adjusted", "se", "reason"]]
 
@@ -244,12 +275,19 @@ class Model:
         return variance + np.bincount(rows["item"], rows["part"] ** 2 * residual, n)
 
     def _halo_variance(self, e: Effects) -> float:
-        """Variance of halo; where nobody has two raters, what is left of the person's at the usual agreement."""
+        """Variance of halo; where nobody has two raters, what is left of the person's at the usual agreement.
+
+        Two raters of a person agree in what a KPI says of the person as well, so that part counts among the shared.
+        """
         if self.reason.get("halo") != ONE_EACH:
             return float(e.residual * e.theta.get("halo", 0.0) ** 2)
         own, rater = (e.residual * e.theta[name] ** 2 for name in ("employee", "rater"))
+        told = self.anchor_at[self.anchor_at >= 0]
+        first = np.unique(self.rows["e"], return_index=True)[1]
+        known = float(np.var(self.design[np.ix_(first, told)] @ e.fixed[told]))
         items = max(len(self.rows) / len(e.w), 1.0)
-        return float(np.clip(own - USUAL_AGREEMENT * (own + rater + e.residual / items), 0.0, own))
+        shared = USUAL_AGREEMENT * (known + own + rater + e.residual / items)
+        return float(np.clip(known + own - shared, 0.0, own))
 
     def draws(self, n: int, seed: int | Sequence[int]) -> np.ndarray:
         """What combined adjusted ratings might have been; see ``SeverityFit.rating_draws``."""
@@ -314,6 +352,7 @@ def fitted(
     # Raters left alone say nothing of severity: their spread is that of teams as well.
     rows = (used[identified[r]] if identified.any() else used).reset_index(drop=True)
     reason: dict[str, str] = {}
+    merged: dict[str, str] = {}
     if rows.empty:
         reason |= {"rater": NOTHING, "team": NOTHING, "halo": NOTHING}
         system, best, design, team_of, anchor_at = None, None, np.zeros((0, 0)), np.zeros(0, int), np.zeros(0, int)
@@ -321,14 +360,20 @@ def fitted(
         if offset is not None:
             rows["rating"] = rows["rating"] - offset[rows["e"]]
         system, design, team_of, anchor_at = _system(rows, coded, team, anchor, link, identified.any(), reason)
-        best = system.fit() if "rater" not in reason else system.solve(np.zeros(len(system.names)))
+        if "rater" in reason:
+            best = system.solve(np.zeros(len(system.names)))
+        else:
+            system, merged = _told_apart(system, identified.any(), reason)
+            best = system.fit()
+            if reason.get("employee") == ONE_RATING:
+                best = _with_people(best)
         if "rater" not in reason and best.residual <= EXACT * np.var(rows["rating"]):
             reason["rater"] = NO_REST
     raters_in, employees_in = np.unique(rows["r"]).astype(int), np.unique(rows["e"]).astype(int)
     identified = identified & np.isin(np.arange(raters), raters_in) & ("rater" not in reason)
     return Model(
         table, dict(role_weights), coded.rater_ids, coded.employee_ids, group, of_employee, identified, link,
-        rests & identified, raters_in, employees_in, system, best, rows, design, team_of, anchor_at, reason,
+        rests & identified, raters_in, employees_in, system, best, rows, design, team_of, anchor_at, reason, merged,
     )  # fmt: skip
 
 
@@ -352,7 +397,7 @@ def _system(rows, coded: RatingTable, team, anchor, link, compared: bool, reason
     if link == "equal_teams":
         reason["team"] = "not fitted: teams are assumed to be equally good"
     elif team is not None:
-        named = pd.Series(coded.employee_ids[employees]).map(dict(team)).fillna("").astype(str)
+        named = team.reindex(coded.employee_ids[employees]).astype(object).fillna("").astype(str)
         found, codes = np.unique(named, return_inverse=True)
         pairs = len(np.unique(r.astype(np.int64) * len(found) + codes[e]))
         one_each = pairs == len(raters) and len(found) >= len(raters)
@@ -379,3 +424,38 @@ def _system(rows, coded: RatingTable, team, anchor, link, compared: bool, reason
         reason["rater"] = "too little to estimate anything: one rater, one employee, or hardly a rating"
     system = System(Ratings(rows["rating"].to_numpy(float), design, e, r, codes), halo)
     return system, design, team_of, anchor_at
+
+
+def _told_apart(system: System, compared: bool, reason: dict[str, str]) -> tuple[System, dict[str, str]]:
+    """The system without the variances that these ratings cannot tell from others, which then hold them.
+
+    ``merged`` names what holds another. Severity goes before all: what cannot be told from it is not called severity.
+    """
+    merged: dict[str, str] = {}
+    while same := system.aliased():
+        off = next((name for name in ("rater", "team", "halo", "employee") if name in same), None)
+        if off is None:
+            break
+        others = [name for name in same if name != off]
+        if off == "rater" and compared:
+            reason["rater"] = SAME_AS[next(name for name in SAME_AS if name in others)]
+        elif off == "employee" and others == ["residual"]:
+            reason["employee"] = ONE_RATING
+        elif off != "rater":
+            reason[off] = f"not told apart from {' and '.join(others)}: who rated whom makes them the same"
+        if others != ["fixed"] and len(others) == 1:
+            merged[others[0]] = f"{off if compared or off != 'rater' else 'rater and team'} and {others[0]}"
+        system = System(system.data, system.with_halo and off != "halo", system.held | ({off} - {"halo"}))
+    return system, merged
+
+
+def _with_people(best: Effects) -> Effects:
+    """Where single ratings do not tell people from chance, the people's part by the usual agreement of supervisors.
+
+    The covariance of the ratings, and so every severity, is the same whatever the part.
+    """
+    system, theta = best.system, best.theta
+    whole, rater = best.residual, best.residual * theta["rater"] ** 2
+    people = min(USUAL_AGREEMENT * (whole + rater), MOST_PERSON * whole)
+    variances = {name: best.residual * theta[name] ** 2 for name in system.names} | {"employee": people}
+    return system.solve([variances[name] / (whole - people) for name in system.names])

@@ -8,6 +8,11 @@ factor, the teams and the fixed effects stay in one system (its Schur complement
 models using lme4, J. Stat. Softw. 67(1), eq. 2 and sec. 3), so a variance of 0 is no special case and the
 criterion is that of lme4. Variances are found by average-information steps (Gilmour, Thompson and Cullis 1995,
 Biometrics 51(4), sec. 3) with the residual's profiled out.
+
+Purely nested ratings have no way of their own: with one rater an employee the kept system is all but diagonal, so the
+same code costs nothing more, and a second formula would have to be kept equal to it (a test holds it against the
+analysis of variance). Nor do components go one at a time: the variances are theirs in common, so every step needs all
+of them, and sparse equations never join effects of two components but through the few fixed effects.
 """
 
 from dataclasses import dataclass
@@ -22,7 +27,9 @@ NAMES = ("employee", "rater", "team", "halo")
 LEAST, MOST = 1e-8, 1e7  # bounds of a variance in units of the residual's; at the lower one it is nil
 NEAR_NIL = 1e-4  # from which a step towards 0 goes there at once
 CLOSE = 1e-12  # squared distance to the optimum, in standard errors of the variances, that the last step may leave
+MANY, NEAR = 20_000, 1e-6  # cells from which no further step is made at this squared distance: a thousandth of an error
 STEPS, HALVINGS = 100, 12
+SAME = 1e-9  # share of what two components do to ratings under which nothing tells them apart
 SMALL = 200  # cells (employee x rater) up to which a search that ends at a bound is made a second time
 DENSE = 2500  # order of the system up to which its inverse is held whole
 
@@ -52,10 +59,19 @@ class Ratings:
         return int(self.employee.max()) + 1, int(self.rater.max()) + 1, teams
 
     @cached_property
+    def _coded(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.unique(self.employee.astype(np.int64) * self.shape[1] + self.rater, return_inverse=True)
+
+    @property
+    def cell(self) -> np.ndarray:
+        """The cell of each rating."""
+        return self._coded[1]
+
+    @cached_property
     def cells(self):
         """Employee, rater, count, sum of y and sums of x of each cell."""
         n_raters = self.shape[1]
-        code, inverse = np.unique(self.employee.astype(np.int64) * n_raters + self.rater, return_inverse=True)
+        code, inverse = self._coded
         count = np.bincount(inverse).astype(float)
         y = np.bincount(inverse, self.y)
         x = np.column_stack([np.bincount(inverse, column) for column in self.x.T])
@@ -73,12 +89,16 @@ def _scaled(matrix, rows: np.ndarray | None = None, columns: np.ndarray | None =
 
 
 class System:
-    """The mixed-model equations of one set of ratings, built once and solved for many variances."""
+    """The mixed-model equations of one set of ratings, built once and solved for many variances.
 
-    def __init__(self, data: Ratings, halo: bool):
+    Variances in ``held`` are not searched: they stay at 0 because the ratings cannot tell them (see ``aliased``).
+    """
+
+    def __init__(self, data: Ratings, halo: bool, held: frozenset[str] = frozenset()):
         from scipy.sparse import csr_array, hstack
 
-        self.data, self.with_halo = data, halo
+        self.data, self.with_halo, self.held = data, halo, held
+        self._last: tuple[np.ndarray, Effects] | None = None
         employees, raters, teams = data.shape
         self.e, self.r, self.n, y, x = data.cells
         self.kept_is_rater = raters <= employees
@@ -119,29 +139,90 @@ class System:
             return self.data.team[self.e]
         return {"employee": self.e, "rater": self.r}[name]
 
+    @property
+    def searched(self) -> np.ndarray:
+        """Which of ``names`` are not held."""
+        return np.array([name not in self.held for name in self.names])
+
+    def aliased(self) -> list[str]:
+        """Components that no ratings of these people by these raters can tell apart; empty where all can be.
+
+        A variance is told from the others where its share in the covariance of the ratings, Z Z' with the fixed
+        effects taken out, is no combination of the others' (Searle, Casella and McCulloch 1992, Variance
+        Components, sec. 11.1: the information matrix, here at V = I, has full rank). Beside ``names`` there may be
+        ``residual``; a component that the fixed effects leave nothing of stands with ``fixed``.
+        """
+        names = [name for name in self.names if name not in self.held]
+        n, p = float(self.n.sum()), self.p
+        code = [self.levels(name) for name in names]
+        part = [self._by_level(name) for name in names]
+        gram = np.zeros((len(names) + 1,) * 2)
+        whole = np.ones(len(names) + 1)
+        for i in range(len(names)):
+            for j in range(i + 1):
+                a, b, count = self._pairs(names[i], names[j])
+                both = (part[i][a] * part[j][b]).sum(axis=1)
+                inside = ((part[i].T @ part[i]) * (part[j].T @ part[j])).sum()
+                gram[i, j] = gram[j, i] = count @ count - 2 * count @ both + inside
+            whole[i] = float((np.bincount(code[i], self.n) ** 2).sum())
+            gram[-1, i] = gram[i, -1] = n - (part[i] ** 2).sum()
+        gram[-1, -1] = whole[-1] = max(n - p, 0.0)
+        own = np.diag(gram)
+        if (gone := np.flatnonzero(own <= SAME * whole)).size:
+            return [[*names, "residual"][gone[0]], "fixed"]
+        value, vector = np.linalg.eigh(gram / np.sqrt(np.outer(own, own)))
+        if value[0] > SAME:
+            return []
+        return [name for name, w in zip([*names, "residual"], vector[:, 0], strict=True) if abs(w) > 1e-3]
+
+    def _by_level(self, name: str) -> np.ndarray:
+        """Sums over each level of a factor of the fixed effects' columns, made orthonormal: (levels, p)."""
+        root = np.linalg.cholesky(self.data.x.T @ self.data.x)
+        of_cell = np.linalg.solve(root, self.data.cells[4].T)
+        return np.stack([np.bincount(self.levels(name), column) for column in of_cell], axis=1)
+
+    def inside_fixed(self, name: str) -> np.ndarray:
+        """Levels of a factor whose ratings the fixed effects can set apart, so that their effect is told from none."""
+        size = np.bincount(self.levels(name), self.n)
+        return size - (self._by_level(name) ** 2).sum(axis=1) <= SAME * size
+
+    def _pairs(self, one: str, other: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Levels of two factors that meet in ratings, and in how many: level of the one, of the other, number."""
+        a, b = self.levels(one), self.levels(other)
+        if one == other:
+            count = np.bincount(a, self.n)
+            return np.arange(len(count)), np.arange(len(count)), count
+        if "team" not in (one, other):
+            return a, b, self.n  # they meet in one cell
+        width = int(b.max()) + 1
+        code, inverse = np.unique(a.astype(np.int64) * width + b, return_inverse=True)
+        return code // width, code % width, np.bincount(inverse, self.n)
+
     def solve(self, variances) -> "Effects":
-        """The effects at ``variances``, in units of the residual's and in the order of ``names``."""
-        return Effects(self, np.sqrt(np.asarray(variances, float)))
+        """The effects at ``variances``, in units of the residual's and in the order of ``names``; the last are kept."""
+        at = np.array(variances, float)
+        if self._last is None or not np.array_equal(self._last[0], at):
+            self._last = at, Effects(self, np.sqrt(at))
+        return self._last[1]
 
     def start(self) -> np.ndarray:
         """Variances by the method of moments (Henderson 1953, Estimation of variance and covariance components,
         Biometrics 9(2), method 1), kept away from 0: where the search begins."""
         rest = self.data.y - self.data.x @ np.linalg.lstsq(self.data.x, self.data.y, rcond=None)[0]
-        of_cell = np.bincount(np.unique(self.data.employee.astype(np.int64) * self.data.shape[1] + self.data.rater,
-                                        return_inverse=True)[1], rest)  # fmt: skip
+        of_cell = np.bincount(self.data.cell, rest)
         total, n = float(rest @ rest), float(len(rest))
-        codes = {name: self.levels(name) for name in self.names}
+        size = {name: np.bincount(self.levels(name), self.n) for name in self.names}
+        overall = [float(count @ count) / n for count in size.values()]
         expected, found = [], []
-        for by in codes.values():
-            size = np.bincount(by, self.n)
-            found.append(float((np.bincount(by, of_cell) ** 2 / size).sum()))
-            row = [_shared(by, of, self.n, size) - _shared(np.zeros_like(of), of, self.n, np.array([n]))
-                   for of in codes.values()]  # fmt: skip
-            expected.append([*row, len(size) - 1.0])
-        row = [n - _shared(np.zeros_like(of), of, self.n, np.array([n])) for of in codes.values()]
+        for by in self.names:
+            found.append(float((np.bincount(self.levels(by), of_cell) ** 2 / size[by]).sum()))
+            pairs = [self._pairs(by, of) for of in self.names]
+            row = [float((count**2 / size[by][level]).sum()) for level, _, count in pairs]
+            expected.append([*(np.array(row) - overall), len(size[by]) - 1.0])
+        row = [n - one for one in overall]
         values = np.linalg.lstsq(np.array([*expected, [*row, n - 1]]), np.array([*found, total]), rcond=None)[0]
         residual = values[-1] if values[-1] > 0.02 * total / n else 0.3 * total / n
-        return np.clip(values[:-1] / residual, 0.02, 50.0) if residual > 0 else np.full(len(codes), 0.3)
+        return np.clip(values[:-1] / residual, 0.02, 50.0) if residual > 0 else np.full(len(size), 0.3)
 
     def fit(self) -> "Effects":
         """The effects at the variances that maximise the restricted likelihood.
@@ -150,10 +231,12 @@ class System:
         A nondegenerate penalized likelihood estimator, Psychometrika 78(4)): few links tell little of it, and at
         0 every difference between teams would be called severity, with certainty.
         """
-        found = self._search(self.start())
-        if (found <= 2 * LEAST).any() and len(self.mean) <= SMALL:
+        searched = self.searched
+        found = self._search(np.where(searched, self.start(), LEAST))
+        if (found <= 2 * LEAST)[searched].any() and len(self.mean) <= SMALL:
             # At a bound the likelihood of few ratings can have a second hill.
-            found = min((found, self._search(np.ones(len(found)))), key=lambda x: self._penalised(x)[0])
+            again = self._search(np.where(searched, 1.0, LEAST))
+            found = min((found, again), key=lambda x: self._penalised(x)[0])
         return self.solve(np.where(found <= 2 * LEAST, 0.0, found))
 
     def _penalised(self, x: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
@@ -165,11 +248,14 @@ class System:
     def _search(self, x: np.ndarray) -> np.ndarray:
         """Variances from ``x`` downhill to where the criterion is least."""
         value, slope, curvature = self._penalised(x)
-        before = 1e-300
+        before, own = 1e-300, self.searched
         for _ in range(STEPS):
-            aim = x + _step(x, slope, curvature)
+            aim = x.copy()
+            aim[own] += _step(x[own], slope[own], curvature[np.ix_(own, own)])
             # Steps shrink at least as fast as they did: what the next would leave, were it taken.
             distance = -float(slope @ (aim - x))
+            if distance < NEAR and len(self.mean) > MANY:
+                return x
             if distance * min(1.0, distance / before) < CLOSE:
                 return aim
             before = max(distance, 1e-300)
@@ -211,12 +297,6 @@ def _step(x: np.ndarray, slope: np.ndarray, curvature: np.ndarray) -> np.ndarray
         step = np.clip(-slope / np.maximum(np.diag(curvature), 1e-12), low, high)
         step[(x <= 2 * LEAST) & (slope >= 0)] = 0.0
     return step
-
-
-def _shared(by: np.ndarray, of: np.ndarray, count: np.ndarray, size: np.ndarray) -> float:
-    """Sum over groups of the squared counts of levels ``of`` in a group ``by``, over the group's size."""
-    code, inverse = np.unique(by.astype(np.int64) * (int(of.max()) + 1) + of, return_inverse=True)
-    return float((np.bincount(inverse, count) ** 2 / size[code // (int(of.max()) + 1)]).sum())
 
 
 class Effects:
@@ -381,8 +461,15 @@ class Effects:
 
     def draw(self, of: str, n: int, rng: np.random.Generator) -> np.ndarray:
         """``n`` joint draws of the errors of raters or employees: (n, levels), rating points."""
-        s, scale = self.system, np.sqrt(self.residual) * self.theta[of]
-        kept = self.inside.draw(n, rng)
+        return self._errors(of, self.inside.draw(n, rng), rng)
+
+    def samples(self, of: str) -> np.ndarray:
+        """The joint draws on which variances rest where the inverse is not held whole: (draws, levels)."""
+        return self._errors(of, self.inside.samples, np.random.default_rng(2))
+
+    def _errors(self, of: str, kept: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Errors of raters or employees where those of the kept equations are ``kept`` (n, order)."""
+        s, scale, n = self.system, np.sqrt(self.residual) * self.theta[of], len(kept)
         if of == s.inner:
             return scale * kept[:, : s.q_in]
         own = rng.standard_normal((n, s.q_out)) / np.sqrt(self.diagonal)

@@ -15,6 +15,8 @@ from .links import ASSUMPTIONS, links_table
 from .model import Model, fitted
 from .table import SELF, VIGNETTE, RatingTable, by_id, checked
 
+SOLE = "alone in a role or on an item: severity cannot be told from it, and its error is the spread of raters; "
+
 
 @dataclass(frozen=True, eq=False)
 class SeverityFit:
@@ -62,7 +64,9 @@ class SeverityFit:
         discrimination, halo, drift, verdict, reason``.
 
         Severity is centred within its component, or over all under an assumption. ``se`` and the interval hold the
-        errors of fixed effects and, under 100 raters, of the variances.
+        errors of fixed effects and, under 100 raters, of the variances. ``se`` is exact up to 2,500 raters, teams and
+        fixed effects together; beyond, its own error is about 5 % at most (from 200 joint draws of the part of its
+        square that the other effects spread).
         """
         model, rows = self.model, self.model.table
         n = len(model.rater_ids)
@@ -96,6 +100,7 @@ class SeverityFit:
         says.append(np.where(few & known, f"under {self.min_ratings} ratings: no verdict; ", ""))
         if self.link:
             says.append(np.where(model.rests, ASSUMPTIONS[self.link] + "; ", ""))
+        says.append(np.where(model.sole, SOLE, ""))
         if model.best is not None and model.best.theta["rater"] == 0:
             says.append(np.where(known, "no variance between raters found, so none of severity; ", ""))
         for name in ("discrimination", "halo"):
@@ -127,8 +132,19 @@ class SeverityFit:
         """Standard deviation of each ``rater``'s or ``employee``'s effect given the ratings, as lme4's ``condVar``.
 
         For comparison with other programs: variances and fixed effects are held as known, so it is too small.
+
+        Raises
+        ------
+        DataError
+            For over 2,500 raters (or employees, if fewer) and teams together: it is exact, and so needs the whole
+            inverse; ``raters`` and ``employees`` have an ``se`` of any number.
         """
         model = self.model
+        if model.best is not None and not model.best.inside_is_dense:
+            raise DataError(
+                f"The conditional SDs of {len(model.raters_in):,} raters and {len(model.employees_in):,} employees "
+                "need an inverse too large to hold whole; take se of raters and employees, whose accuracy is stated."
+            )
         ids, codes = (model.rater_ids, model.raters_in) if of == "rater" else (model.employee_ids, model.employees_in)
         out = np.full(len(ids), np.nan)
         if model.best is not None:
@@ -136,10 +152,26 @@ class SeverityFit:
         return pd.Series(out, pd.Index(ids, name=f"{of}_id"), name="conditional_sd")
 
     @cached_property
+    def self_offset(self) -> pd.Series:
+        """How far people rate themselves above (positive) what others give them, severity given back; rating points.
+
+        ``estimate, se, n`` (people with both on an item), ``reason``: the mean over people of their mean difference,
+        its error from the spread between people. Shown, and corrects nothing: self ratings link nobody and enter no
+        score.
+        """
+        both = self.coded.own.merge(self.adjusted_ratings, on=["employee_id", "scorecard", "kpi"])
+        mine = (both["rating"] - both["rating_adjusted"]).groupby(both["employee_id"]).mean()
+        why = {0: "nobody rated themselves on an item that others rated", 1: "one person rated themselves: no error"}
+        return pd.Series(
+            {"estimate": mine.mean(), "se": mine.std() / max(len(mine), 1) ** 0.5, "n": len(mine),
+             "reason": why.get(len(mine), "")}, name="self_offset",
+        )  # fmt: skip
+
+    @cached_property
     def links(self) -> pd.DataFrame:
         """One row a component of raters and employees: counts, algebraic connectivity, who links it."""
         table = self.model.table
-        return links_table(table[table["used"]], self.model.component, self.link)
+        return links_table(table[table["used"]], self.model.component, self.link, self.reason.get("rater", ""))
 
     @property
     def adjusted_ratings(self) -> pd.DataFrame:
@@ -173,6 +205,17 @@ class SeverityFit:
         """Under ``kpi``: severity by rater over the interval of the slope between teams: ``low, used, high``."""
         return self._examined[1]
 
+    def link_ratings(self, end: str) -> pd.DataFrame:
+        """``adjusted_ratings`` with the severities of ``link_range`` at one ``end``, ``low`` or ``high``.
+
+        Without ``se``, which is about the slope that is used.
+        """
+        table = self.adjusted_ratings
+        if self.link_range.empty:
+            return table.assign(se=np.nan)
+        moved = self.model.given_back(self.link_range[end].to_numpy())
+        return table.assign(rating_adjusted=moved["rating_adjusted"], se=np.nan)
+
     def over_variances(self, function: Callable[[pd.Series], float]) -> tuple[float, float, float]:
         """A function of the variance components: at their estimate, and the ends of its interval of ``confidence``.
 
@@ -190,15 +233,29 @@ class SeverityFit:
         ends = [parts[int(np.searchsorted(below, (1 + side * self.confidence) / 2 - 1e-12))][1] for side in (-1, 1)]
         return value, ends[0], ends[1]
 
+    @cached_property
+    def _advice(self) -> dict[int, tuple[pd.DataFrame, str]]:
+        return {}
+
+    def _advised(self, n: int) -> tuple[pd.DataFrame, str]:
+        if n not in self._advice:
+            self._advice[n] = double_ratings(self.model, n)
+        return self._advice[n]
+
     def double_ratings(self, n: int = 10) -> pd.DataFrame:
         """Whom to rate a second time: ``rank, rater_id, employee_id, variance_before, variance_after``.
 
         Links between components come first, then what lowers the mean variance of severities most (A-optimal,
         greedy, by rank-one update): one further rating of an employee, at most three by a rater. Variances are means
-        over raters, in rating points squared; a severity that is not identified counts with the variance of raters.
-        Empty where nothing can be gained or raters number more than the search can take (``reason["advice"]``).
+        over raters, in rating points squared; a severity that is not identified counts with the variance of raters,
+        which holds that of teams where nobody is compared. Links are listed under an assumption too: they are what
+        makes it needless. Where fewer than ``n`` are listed, ``double_rating_reason`` says why.
         """
-        return double_ratings(self.model, n)
+        return self._advised(n)[0].copy()
+
+    def double_rating_reason(self, n: int = 10) -> str:
+        """Why ``double_ratings`` lists fewer than ``n``; "" where it does not."""
+        return self._advised(n)[1]
 
     def rating_draws(self, n: int, seed: int | Sequence[int] = 1) -> np.ndarray:
         """What the combined adjusted ratings might have been: (n, len(adjusted_ratings)), rating points.
@@ -284,6 +341,12 @@ def fit_severity(
     ratings made after seeing another (``blind`` no) do not enter the estimate. Where raters share nobody with
     others (directly or through others), severity cannot be told from team quality: their ratings are left
     alone, with the reason.
+
+    Variances are those of greatest restricted likelihood. Only the team's has a weak prior that keeps it off 0
+    (``reml.System.fit``): few links tell little of it, and at 0 every difference between teams would be called
+    severity. Up to 2,500 raters, teams and fixed effects together all is exact. Beyond, traces come from 24 random sign
+    vectors, so that a variance errs by about 1 / sqrt(12 x raters) of itself, and standard errors from 200 joint draws,
+    within about 5 %; severities at given variances are exact at any size.
 
     Do not use it without ``team`` where raters mostly rate their own teams and links are few: unexplained
     differences between teams would then be taken for severity.

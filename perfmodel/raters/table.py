@@ -18,15 +18,16 @@ KEYS = ("rater_id", "employee_id", "scorecard", "kpi", "role")
 
 @dataclass(frozen=True, eq=False)
 class RatingTable:
-    """All ratings but self, sorted by key.
+    """All ratings, sorted by key.
 
-    ``rows`` has the columns as given and ``r``, ``e`` (codes of rater and employee), ``used`` (whether the rating
-    says something of severity), ``seen`` (made after seeing another's).
+    ``own`` are the self ratings, ``rows`` all others, with the columns as given and ``r``, ``e`` (codes of rater and
+    employee), ``used`` (whether the rating says something of severity), ``seen`` (made after seeing another's).
     """
 
     rows: pd.DataFrame
     rater_ids: np.ndarray
     employee_ids: np.ndarray
+    own: pd.DataFrame
 
 
 def checked(
@@ -66,13 +67,14 @@ def checked(
         rows[column] = table[column].to_numpy()[order]
     rows["rating"], rows["seen"] = rating[order], seen[order]
     others = ~np.isin(codes["role"], np.flatnonzero(names["role"] == SELF))
+    own = rows.loc[~others, ["employee_id", "scorecard", "kpi", "rating"]].reset_index(drop=True)
     rows = rows[others].reset_index(drop=True)
     rater_ids, rows["r"] = _compact(codes["rater_id"][others], names["rater_id"])
     employee_ids, rows["e"] = _compact(codes["employee_id"][others], names["employee_id"])
     rows["used"] = (
         (~rows["seen"] | seen_counts) & (rows["kpi"].ne(OVERALL) | overall) & (rows["role"].ne(VIGNETTE) | vignettes)
     )
-    return RatingTable(rows, rater_ids, employee_ids)
+    return RatingTable(rows, rater_ids, employee_ids, own)
 
 
 def by_id(values, what: str, employee_ids: np.ndarray) -> pd.Series | None:
@@ -86,7 +88,7 @@ def by_id(values, what: str, employee_ids: np.ndarray) -> pd.Series | None:
     if known.index.has_duplicates:
         twice = known.index[known.index.duplicated()][0]
         raise DataError(f"{what} names {twice} twice; which of the two holds cannot be guessed. Keep one.")
-    if len(employee_ids) and len(known) and not known.index.isin(employee_ids).any():
+    if len(employee_ids) and len(known) and set(employee_ids).isdisjoint(known.index):
         raise DataError(
             f"{what} names nobody who is rated (it has {known.index[0]}, the ratings {employee_ids[0]}); give it by "
             "employee_id."

@@ -28,13 +28,20 @@ def over_variances(system: System, best: Effects, points: int = POINTS) -> list[
     scale = max(np.var(system.data.y) / best.residual, 1.0)
     mode, spread = _mode(system, best, scale)
     proposals, density = _proposals(mode, spread, points)
-    found = [system.solve(np.exp(at)) for at in proposals]
+    found = [_at(system, best, at) for at in proposals]
     log = np.array([-0.5 * one.criterion + _prior(at, scale)[0] for one, at in zip(found, proposals, strict=True)])
     weight = np.exp(log - density - (log - density).max())
     weight /= weight.sum()
     # What weighs next to nothing is dropped, so that no time goes into it.
     kept = weight > 1e-4
     return [(float(w), one) for w, one, k in zip(weight / weight[kept].sum(), found, kept, strict=True) if k]
+
+
+def _at(system: System, best: Effects, log_variance: np.ndarray) -> Effects:
+    """Effects at variances given for those that are searched; the others stay as in ``best``."""
+    ratio = np.array([best.theta[name] for name in system.names]) ** 2
+    ratio[system.searched] = np.exp(log_variance)
+    return system.solve(ratio)
 
 
 def _prior(log_variance: np.ndarray, scale: float) -> tuple[float, np.ndarray, np.ndarray]:
@@ -46,17 +53,17 @@ def _prior(log_variance: np.ndarray, scale: float) -> tuple[float, np.ndarray, n
 
 def _mode(system: System, best: Effects, scale: float) -> tuple[np.ndarray, np.ndarray]:
     """Mode of the posterior of log variances, and a root of the covariance there."""
-    at = np.log(np.maximum(np.array([best.theta[name] for name in system.names]) ** 2, 0.01))
+    own = system.searched
+    at = np.log(np.maximum(np.array([best.theta[name] for name in system.names])[own] ** 2, 0.01))
 
     def around(at: np.ndarray):
-        here = system.solve(np.exp(at))
+        here = _at(system, best, at)
+        steep, information = here.slope[own], here.information[np.ix_(own, own)]
         ratio = np.exp(at)
         _, slope, bend = _prior(at, scale)
         # The criterion is -2 x log likelihood; its slope and curvature go from variances to their logarithms.
-        gradient = ratio * here.slope / 2 - slope
-        curvature = np.outer(ratio, ratio) * here.information / 2 + np.diag(
-            np.maximum(ratio * here.slope / 2, 0) - bend
-        )
+        gradient = ratio * steep / 2 - slope
+        curvature = np.outer(ratio, ratio) * information / 2 + np.diag(np.maximum(ratio * steep / 2, 0) - bend)
         return gradient, curvature + 0.02 * np.eye(len(at))
 
     gradient, curvature = around(at)

@@ -28,8 +28,12 @@ From an assessment (``assessment`` is what ``perfmodel.assess`` returns):
 Answers for notebooks (``answers``): ``finding(assessment, about, profile="")`` states one finding in a sentence;
 ``counts_table, findings_table, not_tested_table, smart_table, score_sums, weight_choices, variances_table,
 agreement_table, d_study_table, shrinkage_table, scale_use_table, link_slopes_table,
-link_range_table, double_rating_table, changed_table, claims_table, permitted_table`` are tables,
-``busiest_unit`` names the unit with most to discuss and ``largest_profile`` the post that most people have.
+link_range_table, link_grades_table, double_rating_table, changed_table, claims_table, permitted_table`` are tables,
+``busiest_unit`` names the unit with most to discuss and ``largest_profile`` the post that most people have;
+``link_grades_finding``, ``double_rating_note`` and ``self_rating_note`` are sentences.
+
+Over quarters: ``year_banner, year_finding, year_sentences, year_*_table`` of ``quarters.Year``, ``annual_page(year)``
+-> Page; ``health_banner, health_finding, health_rows, health_advice, health_*_table`` of ``quarters.Health``.
 """
 
 from .answers import (
@@ -58,11 +62,36 @@ from .excerpt import Excerpt, excerpt, rater_codes
 from .export import export_html
 from .fairness import fairness_page
 from .feedback import feedback_sheets
+from .health import (
+    health_advice,
+    health_banner,
+    health_drift_table,
+    health_finding,
+    health_profiles_table,
+    health_refused_table,
+    health_rows,
+    health_verdicts_table,
+)
 from .index import index_page
 from .page import Banner, Callout, Figure, Page, Section, Sentences, Table, banner
+from .severities import double_rating_note, link_grades_finding, link_grades_table, self_rating_note
 from .unit import Report, calibration_report
 from .view import Company, company_of
 from .workbook import workbook
+from .year import (
+    annual_page,
+    basis_sentence,
+    year_banner,
+    year_conditions_table,
+    year_finding,
+    year_left_out_table,
+    year_methods_table,
+    year_milestones_table,
+    year_missing_table,
+    year_quarters_table,
+    year_sentences,
+    year_service_table,
+)
 
 __all__ = [
     "Banner",
@@ -76,7 +105,9 @@ __all__ = [
     "Sentences",
     "Table",
     "agreement_table",
+    "annual_page",
     "banner",
+    "basis_sentence",
     "busiest_unit",
     "calibration_report",
     "changed_table",
@@ -84,6 +115,7 @@ __all__ = [
     "company_of",
     "counts_table",
     "d_study_table",
+    "double_rating_note",
     "double_rating_table",
     "excerpt",
     "export_html",
@@ -91,8 +123,18 @@ __all__ = [
     "feedback_sheets",
     "finding",
     "findings_table",
+    "health_advice",
+    "health_banner",
+    "health_drift_table",
+    "health_finding",
+    "health_profiles_table",
+    "health_refused_table",
+    "health_rows",
+    "health_verdicts_table",
     "index_page",
     "largest_profile",
+    "link_grades_finding",
+    "link_grades_table",
     "link_range_table",
     "link_slopes_table",
     "not_tested_table",
@@ -100,9 +142,20 @@ __all__ = [
     "rater_codes",
     "scale_use_table",
     "score_sums",
+    "self_rating_note",
     "shrinkage_table",
     "smart_table",
     "variances_table",
     "weight_choices",
     "workbook",
+    "year_banner",
+    "year_conditions_table",
+    "year_finding",
+    "year_left_out_table",
+    "year_methods_table",
+    "year_milestones_table",
+    "year_missing_table",
+    "year_quarters_table",
+    "year_sentences",
+    "year_service_table",
 ]

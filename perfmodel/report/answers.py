@@ -303,8 +303,8 @@ def variances_table(assessment) -> pd.DataFrame:
     """Where ratings differ: variance by source, rating points squared, with its share; or why it is not known."""
     fit = assessment.severity
     known = fit.variances
-    rows = [(name, value, value / known.sum() if known.sum() else 0.0, "") for name, value in known.items()]
-    rows += [(name, float("nan"), float("nan"), why) for name, why in fit.reason.items() if name in ("team", "halo")]
+    rows = [(told(name), value, value / known.sum() if known.sum() else 0.0, "") for name, value in known.items()]
+    rows += [(told(n), float("nan"), float("nan"), why) for n, why in fit.reason.items() if n in ("team", "halo")]
     return pd.DataFrame(rows, columns=["source", "variance", "share", "reason"])
 
 
@@ -333,7 +333,7 @@ def agreement_table(assessment) -> pd.DataFrame:
             "reason": why,
         }  # fmt: skip
         table = pd.concat([pd.DataFrame([first]), table.iloc[1:]], ignore_index=True)
-    return table
+    return table.assign(measure=table["measure"].map(told))
 
 
 def d_study_table(assessment) -> pd.DataFrame:

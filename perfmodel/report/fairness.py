@@ -13,6 +13,7 @@ from ..fairness.table import (
     HIDDEN,
     LEAST,
     LEAST_TESTED,
+    NOT_STATED,
     OUTSIDE,
     OUTSIDE_ALONE,
     REFERENCE,
@@ -20,9 +21,10 @@ from ..fairness.table import (
     UP,
     top_band,
 )
+from ..language import say, say_n, told
 from ..tables import STAGES_AND_MOVES
 from . import words
-from .page import Callout, Figure, Page, Section, Sentences, Table
+from .page import Callout, Figure, Page, Section, Sentences, Table, quarter
 
 SHOWN = {
     "group": "Group",
@@ -49,12 +51,9 @@ def fairness_page(assessment, table: pd.DataFrame | None = None) -> str:
     """
     table = assessment.fairness if table is None else table
     cycle = assessment.cycle
-    meta = {
-        "Quarter": f"{words.day(cycle.scheme.start)} to {words.day(cycle.scheme.end)}",
-        "For": "HR and legal alone",
-    }
+    meta = {say("Quarter"): quarter(cycle.scheme), say("For"): say("HR and legal alone")}
     return Page(
-        f"Outcomes by group, {cycle.id}",
+        say("Outcomes by group, {cycle}", cycle=cycle.id),
         [Sentences(_headline(table), _title(table)), *_attributes(table, _order(cycle.scheme)), _reading(table)],
         assessment.status,
         meta,
@@ -66,63 +65,129 @@ def _title(table: pd.DataFrame) -> str:
     n = int(table["p_exact"].notna().sum())
     outside = int(table["verdict"].eq(OUTSIDE).sum())
     if table.empty:
-        return "No groups were delivered, so nothing is compared"
+        return say("No groups were delivered, so nothing is compared")
     if not n:
-        return "No comparison can be shown"
+        return say("No comparison can be shown")
     finding = _outside(outside, n)
     return finding[:1].upper() + finding[1:]
 
 
 def _outside(outside: int, n: int) -> str:
     """``none of 7 comparisons lies outside chance``."""
-    some = words.number_word(outside).lower() if outside else "none"
-    return f"{some} of {words.count_of(n, 'comparison')} {'lies' if outside < 2 else 'lie'} outside chance"
+    if not outside:
+        return say_n(
+            "none of {n} comparison lies outside chance",
+            "none of {n} comparisons lies outside chance",
+            n,
+            n=words.grouped(n),
+        )
+    if outside == 1:
+        return say_n(
+            "one of {n} comparison lies outside chance",
+            "one of {n} comparisons lies outside chance",
+            n,
+            n=words.grouped(n),
+        )
+    some = words.number_word(outside).lower()
+    return say("{some} of {n} comparisons lie outside chance", some=some, n=words.grouped(n))
 
 
 def _headline(table: pd.DataFrame) -> list[str]:
     """Findings, how many chance alone would give, and what is not shown."""
     if table.empty:
-        return ["The quarter has no table of groups. Deliver groups.csv (employee_id, attribute, value) to compare."]
+        return [
+            say("The quarter has no table of groups. Deliver groups.csv (employee_id, attribute, value) to compare.")
+        ]
     n = int(table["p_exact"].notna().sum())
-    alone = int(table["p_exact"].lt(ALPHA).sum())
     compared = table[table["group"].ne(table["reference"])]
     silent = compared[compared["p_exact"].isna()]
     lines = []
     if n:
-        expected = words.quantity(n * ALPHA)
-        lines.append(
-            f"{words.count_of(n, 'comparison')}; chance alone gives at most about {expected} with p under .05, and "
-            f"there {'is' if alone < 2 else 'are'} {alone or 'none'}."
-        )
-        for row in table[table["verdict"].eq(OUTSIDE)].itertuples():
-            lines.append(_finding(row))
+        lines.append(_by_chance(n, int(table["p_exact"].lt(ALPHA).sum())))
+        lines += map(_finding, table[table["verdict"].eq(OUTSIDE)].itertuples())
         gap = float(table["smallest_detectable"].min())
         if np.isfinite(gap):
             lines.append(
-                f"Within chance is not the same rate: even the best of these comparisons finds only gaps of "
-                f"{100 * gap:.0f} points or more in four of five cases."
+                say(
+                    "Within chance is not the same rate: even the best of these comparisons finds only gaps of {gap} "
+                    "points or more in four of five cases.",
+                    gap=f"{100 * gap:.0f}",
+                )
             )
     lines.append(
-        f"{words.count_of(len(silent), 'comparison')} not made: "
-        f"{int(silent['verdict'].eq(HIDDEN).sum())} not shown, for a count under {LEAST} could be worked out; "
-        f"{int(silent['verdict'].eq(TOO_FEW).sum())} of groups under {LEAST_TESTED} people; "
-        f"{int(silent['verdict'].eq(ALIKE).sum())} of outcomes that nobody, or everybody, has."
+        say_n(
+            "{n} comparison not made: {hidden} not shown, for a count under {least} could be worked out; {few} of "
+            "groups under {least_tested} people; {alike} of outcomes that nobody, or everybody, has.",
+            "{n} comparisons not made: {hidden} not shown, for a count under {least} could be worked out; {few} of "
+            "groups under {least_tested} people; {alike} of outcomes that nobody, or everybody, has.",
+            len(silent),
+            n=words.grouped(len(silent)),
+            hidden=int(silent["verdict"].eq(HIDDEN).sum()),
+            few=int(silent["verdict"].eq(TOO_FEW).sum()),
+            alike=int(silent["verdict"].eq(ALIKE).sum()),
+            least=LEAST,
+            least_tested=LEAST_TESTED,
+        )
     )
     return lines
 
 
-def _finding(row) -> str:
-    persons = abs(row.shortfall)
-    return (
-        f"{row.attribute} {row.group}: {row.outcome} ({row.stage}) {_of(row.rate, row.n)}, ratio {row.ratio:.2f} to "
-        f"{row.reference}; {persons:.0f} {'more' if row.shortfall > 0 else 'fewer'} would have it at the same rate. "
-        "Look at post, unit, targets and rater first."
+def _by_chance(n: int, alone: int) -> str:
+    """How many of ``n`` comparisons chance alone would give, and how many there are."""
+    counts = {"n": words.grouped(n), "expected": words.quantity(n * ALPHA)}
+    if not alone:
+        return say_n(
+            "{n} comparison; chance alone gives at most about {expected} with p under .05, and there is none.",
+            "{n} comparisons; chance alone gives at most about {expected} with p under .05, and there is none.",
+            n,
+            **counts,
+        )
+    if alone == 1:
+        return say_n(
+            "{n} comparison; chance alone gives at most about {expected} with p under .05, and there is 1.",
+            "{n} comparisons; chance alone gives at most about {expected} with p under .05, and there is 1.",
+            n,
+            **counts,
+        )
+    return say(
+        "{n} comparisons; chance alone gives at most about {expected} with p under .05, and there are {alone}.",
+        alone=alone,
+        **counts,
     )
+
+
+def _finding(row) -> str:
+    known = {
+        "attribute": row.attribute,
+        "group": _group(row.group),
+        "outcome": told(row.outcome),
+        "stage": told(row.stage),
+        "rate": _of(row.rate, row.n),
+        "ratio": f"{row.ratio:.2f}",
+        "reference": _group(row.reference),
+        "persons": f"{abs(row.shortfall):.0f}",
+    }
+    if row.shortfall > 0:
+        return say(
+            "{attribute} {group}: {outcome} ({stage}) {rate}, ratio {ratio} to {reference}; {persons} more would have "
+            "it at the same rate. Look at post, unit, targets and rater first.",
+            **known,
+        )
+    return say(
+        "{attribute} {group}: {outcome} ({stage}) {rate}, ratio {ratio} to {reference}; {persons} fewer would have it "
+        "at the same rate. Look at post, unit, targets and rater first.",
+        **known,
+    )
+
+
+def _group(name: str) -> str:
+    """A group's name is data, but for that of people without one."""
+    return told(name) if name == NOT_STATED else name
 
 
 def _of(rate: float, n: float) -> str:
     """``18 of 109 (17 %)``, kept on one line."""
-    return _together(f"{rate * n:.0f} of {n:.0f} ({100 * rate:.0f} %)")
+    return _together(say("{n} of {all} ({share} %)", n=f"{rate * n:.0f}", all=f"{n:.0f}", share=f"{100 * rate:.0f}"))
 
 
 def _together(text: str) -> str:
@@ -144,18 +209,24 @@ def _attributes(table: pd.DataFrame, first: tuple[str, ...]) -> list[Section]:
         tested = rows[rows["p_exact"].notna()]
         n, outside = len(tested), int(tested["verdict"].eq(OUTSIDE).sum())
         alone = int(tested["verdict"].eq(OUTSIDE_ALONE).sum())
-        title = (
-            f"{attribute}: no comparison can be shown"
-            if not n
-            else f"{attribute}: {_outside(outside, n)}" + (f", {alone} more only when looked at alone" if alone else "")
-        )
+        if not n:
+            title = say("{attribute}: no comparison can be shown", attribute=attribute)
+        elif not alone:
+            title = say("{attribute}: {finding}", attribute=attribute, finding=_outside(outside, n))
+        else:
+            title = say(
+                "{attribute}: {finding}, {n} more only when looked at alone",
+                attribute=attribute,
+                finding=_outside(outside, n),
+                n=alone,
+            )
         parts: list = [_sizes(rows)]
         if n:
             parts += [
                 Figure(
                     plots.ratios(rows),
-                    f"{attribute}: ratios of rates",
-                    "Ratio 1 is the rate of the largest group. Inside the grey: not distinguishable.",
+                    say("{attribute}: ratios of rates", attribute=attribute),
+                    say("Ratio 1 is the rate of the largest group. Inside the grey: not distinguishable."),
                 ),
                 _comparisons(rows, str(attribute)),
             ]
@@ -169,13 +240,17 @@ def _sizes(rows: pd.DataFrame) -> Table:
     for group, own in rows.groupby("group", sort=True):
         n = own["n"].iloc[0]
         silent = own["rate"].isna()
-        reason = "" if not silent.any() else f"{int(silent.sum())} of {len(own)} rates not shown: "
-        reasons = list(dict.fromkeys(own.loc[silent, "reason"]))
-        found.append((group, "not shown" if pd.isna(n) else words.grouped(n), reason + "; ".join(reasons)))
+        reasons = say("; ").join(told(reason) for reason in dict.fromkeys(own.loc[silent, "reason"]))
+        note = say("{n} of {all} rates not shown: {reasons}", n=int(silent.sum()), all=len(own), reasons=reasons)
+        size = say("not shown") if pd.isna(n) else words.grouped(n)
+        found.append((_group(str(group)), size, note if silent.any() else ""))
     return Table(
         pd.DataFrame(found, columns=["group", "n", "note"]),
-        caption=f"People with a grade at every stage. Reference: {rows['reference'].iloc[0]}, the largest group.",
-        labels={"n": "People", "note": "Not shown"},
+        caption=say(
+            "People with a grade at every stage. Reference: {group}, the largest group.",
+            group=_group(rows["reference"].iloc[0]),
+        ),
+        labels={"n": say("People"), "note": say("Not shown")},
         formats={"n": "text"},
     )
 
@@ -188,17 +263,17 @@ def _comparisons(rows: pd.DataFrame, attribute: str) -> Table:
         base = reference.loc[(row.outcome, row.stage)]
         shown.append(
             {
-                "group": row.group,
-                "outcome": row.outcome,
+                "group": _group(row.group),
+                "outcome": told(row.outcome),
                 "stage": row.stage,
                 "people": _of(row.rate, row.n),
                 "people_reference": _of(base["rate"], base["n"]),
                 "ratio": row.ratio,
-                "interval": _together(f"{row.ratio_low:.2f} to {row.ratio_high:.2f}"),
+                "interval": _together(say("{low} to {high}", low=f"{row.ratio_low:.2f}", high=f"{row.ratio_high:.2f}")),
                 "p": row.p_exact,
                 "q": row.q,
                 "shortfall": row.shortfall,
-                "flip_one": row.flip_one,
+                "flip_one": words.shown(row.flip_one),
                 "smallest": _points(row.smallest_detectable),
                 "inside": _inside(row),
                 "verdict": row.verdict,
@@ -206,7 +281,10 @@ def _comparisons(rows: pd.DataFrame, attribute: str) -> Table:
         )
     return Table(
         pd.DataFrame(shown, columns=list(SHOWN)),
-        caption=f"{attribute}: each group against the reference. Persons to the same rate: + more, − fewer.",
+        caption=say(
+            "{attribute}: each group against the reference. Persons to the same rate: + more, − fewer.",
+            attribute=attribute,
+        ),
         labels=SHOWN,
         formats={"ratio": "rating2", "p": "chance", "q": "chance", "shortfall": "signed"}
         | {"people": "number", "people_reference": "number", "interval": "number", "smallest": "number"},
@@ -214,37 +292,57 @@ def _comparisons(rows: pd.DataFrame, attribute: str) -> Table:
 
 
 def _points(gap: float) -> str:
-    return f"{100 * gap:.0f} points" if np.isfinite(gap) else "none: too few people"
+    return say("{n} points", n=f"{100 * gap:.0f}") if np.isfinite(gap) else say("none: too few people")
 
 
 def _inside(row) -> str:
     if not np.isfinite(row.mh_ratio):
-        return row.reason
+        return told(row.reason)
     digits = 1 if all(round(v, 1) == v for v in (row.mh_ratio, row.mh_low, row.mh_high)) else 2
-    return _together(f"{row.mh_ratio:.{digits}f} ({row.mh_low:.{digits}f} to {row.mh_high:.{digits}f})")
+    ratio, low, high = (f"{value:.{digits}f}" for value in (row.mh_ratio, row.mh_low, row.mh_high))
+    return _together(say("{ratio} ({low} to {high})", ratio=ratio, low=low, high=high))
 
 
 def _reading(table: pd.DataFrame) -> Section:
     n = int(table["p_exact"].notna().sum())
     lines: Sequence[str] = (
-        "The finding rests on Fisher's exact test (p) and on the false discovery rate over all comparisons here (q, "
-        "Benjamini and Hochberg). A ratio under .8 alone is none: two equal groups of 50 people show one in about "
-        "six cases of ten.",
-        f"{words.count_of(n, 'comparison')} of the same people at several stages hang together: they rise and fall as "
-        "one, and are not so many separate pieces of evidence.",
-        "One person undoes it: whether p under .05, or a ratio beyond four fifths, would be gone if one person of a "
-        "group had the other outcome. No finding: there is neither.",
-        "Smallest gap to be found: the difference of rates, in points, that groups of this size show in four of five "
-        "cases. A gap smaller than that may be there and not be seen.",
-        "Ratio inside units (Mantel and Haenszel) compares people of one unit. Where it is near 1 and the ratio is "
-        "not, the difference lies between units. It is rounded so that no unit's own counts can be worked out.",
-        f"Counts under {LEAST}, of people with an outcome or without it, are not shown, and neither are further cells "
-        "from which one could be worked out, with what other tables tell of everybody's grades.",
+        say(
+            "The finding rests on Fisher's exact test (p) and on the false discovery rate over all comparisons here "
+            "(q, Benjamini and Hochberg). A ratio under .8 alone is none: two equal groups of 50 people show one in "
+            "about six cases of ten."
+        ),
+        say_n(
+            "{n} comparison of the same people at several stages hang together: they rise and fall as one, and are not "
+            "so many separate pieces of evidence.",
+            "{n} comparisons of the same people at several stages hang together: they rise and fall as one, and are "
+            "not so many separate pieces of evidence.",
+            n,
+            n=words.grouped(n),
+        ),
+        say(
+            "One person undoes it: whether p under .05, or a ratio beyond four fifths, would be gone if one person of "
+            "a group had the other outcome. No finding: there is neither."
+        ),
+        say(
+            "Smallest gap to be found: the difference of rates, in points, that groups of this size show in four of "
+            "five cases. A gap smaller than that may be there and not be seen."
+        ),
+        say(
+            "Ratio inside units (Mantel and Haenszel) compares people of one unit. Where it is near 1 and the ratio is "
+            "not, the difference lies between units. It is rounded so that no unit's own counts can be worked out."
+        ),
+        say(
+            "Counts under {least}, of people with an outcome or without it, are not shown, and neither are further "
+            "cells from which one could be worked out, with what other tables tell of everybody's grades.",
+            least=LEAST,
+        ),
     )
     warning = Callout(
-        "A difference does not say why, and none found does not say that there is none. Groups differ in post, unit, "
-        "time in grade and targets; look at these before anything is concluded. No grade may be changed to move a "
-        "figure on this page.",
-        "What this page is not.",
+        say(
+            "A difference does not say why, and none found does not say that there is none. Groups differ in post, "
+            "unit, time in grade and targets; look at these before anything is concluded. No grade may be changed to "
+            "move a figure on this page."
+        ),
+        say("What this page is not."),
     )
-    return Section("How to read this page", [Sentences(lines), warning])
+    return Section(say("How to read this page"), [Sentences(lines), warning])

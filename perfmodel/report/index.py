@@ -20,6 +20,8 @@ from .view import View, seen
 NEEDS_SHOWN = 12
 ABOUT = {
     "method_check": "planted truth: bias, coverage, and where the method refuses",
+    "health": "reliability, redundancy, drift, and what to change in the scheme",
+    "annual": "quarters to a year by three methods, and who has none",
     "scheme": "what is measured, and how it counts",
     "data_quality": "what came in, what is late, what does not agree",
     "scores": "points, weights, scores and where they come from",
@@ -287,7 +289,7 @@ def _needs(view: View, units: list[dict[str, Any]]) -> list[dict[str, Any]]:
         what = say(
             "{employee}: {kpi} {what} late; PARTIAL until it is in",
             employee=row.employee_id,
-            kpi=row.kpi,
+            kpi=view.kpi_names.get(row.kpi, row.kpi),
             what=told(row.what),
         )
         add(row.unit, what, say("data"), _owner(row.owner))

@@ -282,11 +282,12 @@ def document(
 
     ``style``: rules of this kind of page, after those of every page.
     """
-    scripts: tuple[Markup, ...] = ()
+    waiting = packed = Markup("")
     policy = POLICY
     if sorting.MARK in main or sorting.MARK in footer:
-        scripts = sorting.scripts()
-        policy += "; script-src " + " ".join(f"'{sorting.digest(script)}'" for script in scripts)
+        waiting, whole = sorting.scripts()
+        policy += f"; script-src '{sorting.digest(waiting)}' '{sorting.digest(whole)}'"
+        packed = sorting.packed(whole)
     return render(
         "page.html.j2",
         title=title,
@@ -297,7 +298,8 @@ def document(
         style=style,
         lang=spoken(),
         policy=Markup(policy),
-        scripts=scripts,
+        waiting=waiting,
+        packed=packed,
     )
 
 

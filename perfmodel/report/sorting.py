@@ -1,10 +1,11 @@
 """Tables that a reader sorts and filters, offline: DataTables, as itables carries it, inlined once a page.
 
-It lies in the page as text until a table comes near the eye, so a page is there as soon as its words are. The policy
-of a page names the digests of these two scripts, so nothing else that a page may hold can run.
+It lies in the page packed, as text, until a table comes near the eye, so a page is small and there as soon as its words
+are. The policy of a page names the digests of the script that waits and of the unpacked one: nothing else can run.
 """
 
 import base64
+import gzip
 import hashlib
 import json
 import re
@@ -60,13 +61,18 @@ document.documentElement.dataset.sorts = "";
 """
 _AWAIT = """
 const tables = document.querySelectorAll("table.sort");
+const wake = async () => {
+  const packed = Uint8Array.from(atob(document.getElementById("sorting").textContent), one => one.charCodeAt(0));
+  const whole = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const script = document.createElement("script");
+  script.type = "module";
+  script.textContent = await new Response(whole).text();
+  document.body.append(script);
+};
 const near = new IntersectionObserver(seen => {
   if (!seen.some(one => one.isIntersecting)) return;
   near.disconnect();
-  const script = document.createElement("script");
-  script.type = "module";
-  script.textContent = document.getElementById("sorting").textContent;
-  document.body.append(script);
+  setTimeout(() => (window.requestIdleCallback || setTimeout)(wake), 250); // the first paint goes before
 }, {rootMargin: "400px"});
 tables.forEach(table => near.observe(table));
 """
@@ -107,6 +113,11 @@ def scripts() -> tuple[Markup, Markup]:
     }  # fmt: skip
     start = _START.replace("WORDS", json.dumps(words, ensure_ascii=False).replace("</", "<\\/"))
     return Markup(_AWAIT), Markup(_library() + start)
+
+
+def packed(script: str) -> Markup:
+    """``script`` as text that the waiting script unpacks: gzip (RFC 1952, without a time) in base64."""
+    return Markup(base64.b64encode(gzip.compress(script.encode(), mtime=0)).decode())
 
 
 def digest(script: str) -> str:

@@ -102,6 +102,13 @@ class View:
         return dict(zip(people["employee_id"], people["name"], strict=True))
 
     @cached_property
+    def kpi_names(self) -> dict[str, str]:
+        """What the scheme calls each KPI, and each part of one, in the language spoken."""
+        lang = spoken()
+        parts = {item.id: item.name.say(lang) for item in self.scheme.items}
+        return parts | {kpi.id: kpi.name.say(lang) for kpi in self.scheme.kpis}
+
+    @cached_property
     def posts(self) -> dict[str, str]:
         return {p.id: p.name.say(spoken()) for p in self.scheme.profiles}
 

@@ -83,10 +83,11 @@ FORMATS: dict[str, Callable[[object], str]] = {
 }
 
 _BY_NAME = {
-    "count": "n n_ratings n_employees n_raters rank rank_best rank_worst component priority raters people draws",
+    "count": "n n_ratings n_employees n_raters rank rank_best rank_worst component priority raters people draws "
+    "rank_best_bound rank_worst_bound",
     "severity": "severity lower upper drift",
     "score": "score_raw score_adjusted score_proposed kpi_score points points_raw points_adjusted bonus deduction "
-    "rating_points target_points",
+    "rating_points target_points score_mean score_sd score_min score_max",
     "signed": "shift moved_by_points",
     "rating": "rating",
     "rating2": "rating_raw rating_adjusted discrimination se",
@@ -116,8 +117,13 @@ def _in_words(name: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-# Headings of columns: those of the contract's tables by their names, and what is better said otherwise.
+# Headings of columns: those of the contract's tables and of tables made for pages by their names, and what is better
+# said otherwise.
 LABELS = {name: _in_words(name) for key, rest in OUTPUTS.values() for name in (*key, *rest) if name[:2] not in PROBABLE}
+MADE = """what owner file line column level message measure source period target_rule lacks points bonus deduction mean
+sd score always some never aim value changed facet reliability separation variance why design covered closer
+contradicted gain slope estimate teams"""
+LABELS |= {name: _in_words(name) for name in MADE.split()}
 LABELS |= {
     "employee_id": "Employee",
     "rater_id": "Rater",
@@ -158,7 +164,8 @@ def label(name: str) -> str:
 
 # Columns that hold the words of a method. The others hold data, which no catalogue touches.
 FINISHED = frozenset(
-    "reason verdict evidence what_is_identified linked_by moved_by message finding stage step what".split()
+    "reason verdict evidence what_is_identified linked_by moved_by message finding stage step what "
+    "facet design slope aim weights driver_direction law".split()
 )
 
 

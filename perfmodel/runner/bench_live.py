@@ -11,16 +11,22 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import date
 from pathlib import Path
 
 from ..errors import RunError
 
 PEOPLE = 1_000
 STEPS = 12  # moves of the slider
+OPENED = 3  # times that the notebook is opened
+ASKED = 8  # times that it is told to run
+IDLE = '.jp-Notebook-ExecutionIndicator[data-status="idle"]'
+DIALOG = ".jp-Dialog"
 CELLS = (
-    "import perfmodel as pm",
+    "import datetime\nimport perfmodel as pm",
     "quarter = pm.assess({cycle!r}, seed=1)",
-    "pm.live_weights(quarter, {profile!r}, scheme={scheme!r}, plan={plan!r})",
+    "pm.live_weights(quarter, {profile!r}, scheme={scheme!r}, plan={plan!r}, today={today!r})",
 )
 RUNNING = "() => /[*0-9]/.test(document.querySelector('.jp-Cell .jp-InputPrompt')?.textContent || '')"
 # From the key to the next paint after the answer stands on the page, in milliseconds.
@@ -32,13 +38,29 @@ WATCH = """() => { window.pmTimes = []; let from = 0;
     ).observe(shown, {childList: true, subtree: true, characterData: true}); }"""
 
 
-def drive(folder: Path, cycle: str, profile: str, *, chromium: str, steps: int = STEPS, reason: str = "") -> dict:
+def drive(
+    folder: Path,
+    cycle: str,
+    profile: str,
+    *,
+    chromium: str,
+    steps: int = STEPS,
+    reason: str = "",
+    today: date | None = None,
+) -> dict:
     """Open a notebook with the live cell in JupyterLab, move the first slider ``steps`` times, then write the plan.
 
     Returns ``times`` (ms, key to paint), ``before`` and ``after`` (what the cell says of flips), ``said`` (of the
     plan, where ``reason`` is given), ``problems`` (errors on the page).
+
+    Raises
+    ------
+    RunError
+        If JupyterLab or its page does not come so far, with what it said.
     """
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import Error, sync_playwright
+
+    said_by_lab: list[str] = []
 
     notebook = folder / "live.ipynb"
     given = {
@@ -46,6 +68,7 @@ def drive(folder: Path, cycle: str, profile: str, *, chromium: str, steps: int =
         "profile": profile,
         "scheme": str(Path(cycle) / "scheme.yaml"),
         "plan": str(folder / "plan"),
+        "today": today,
     }
     notebook.write_text(json.dumps(_notebook([cell.format(**given) for cell in CELLS])), encoding="utf-8")
     with socket.socket() as probe:
@@ -68,12 +91,7 @@ def drive(folder: Path, cycle: str, profile: str, *, chromium: str, steps: int =
                 page = browser.new_page(viewport={"width": 1440, "height": 1000})
                 problems: list[str] = []
                 page.on("pageerror", lambda error: problems.append(str(error)))
-                page.goto(f"http://127.0.0.1:{port}/lab/tree/live.ipynb?reset&token=t")
-                page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
-                idle = '.jp-Notebook-ExecutionIndicator[data-status="idle"]'
-                page.wait_for_selector(idle, state="attached", timeout=60_000)
-                _run_all(page)
-                page.wait_for_selector(".pm-flips", timeout=120_000)
+                _open(page, f"http://127.0.0.1:{port}/lab/tree/live.ipynb?reset&token=t", said_by_lab)
                 before = page.locator(".pm-flips").inner_text()
                 page.evaluate(WATCH)
                 page.locator(".noUi-handle").first.focus()
@@ -92,23 +110,66 @@ def drive(folder: Path, cycle: str, profile: str, *, chromium: str, steps: int =
                         "problems": problems}  # fmt: skip
             finally:
                 browser.close()
+    except Error as failure:
+        heard = f" JupyterLab said: {'; '.join(said_by_lab)}." if said_by_lab else ""
+        raise RunError(
+            f"The live cell could not be driven in the browser: {str(failure).splitlines()[0]}.{heard} "
+            "Try again when the machine is less loaded."
+        ) from failure
     finally:
         lab.terminate()
         lab.wait(timeout=30)
 
 
-def _run_all(page) -> None:
+def _open(page, address: str, said: list[str]) -> None:
+    """The notebook with its cells run and the sliders there; opened anew where its first kernel did not come up.
+
+    On a loaded machine JupyterLab may give a kernel up ("Error Starting Kernel"). Another one can be chosen, but
+    widgets then wait for the first one for good.
+    """
+    from playwright.sync_api import TimeoutError as Late
+
+    for attempt in range(OPENED):
+        page.goto(address)
+        page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
+        try:
+            _run_all(page, said)
+            page.wait_for_selector(".pm-flips", timeout=90_000)
+            return
+        except (Late, RunError):
+            if attempt == OPENED - 1:
+                raise
+
+
+def _answer(page, said: list[str]) -> None:
+    """Agree to what JupyterLab asks before it goes on, and keep its words."""
+    dialog = page.locator(DIALOG).last
+    page.wait_for_timeout(500)  # it may still fetch what it offers
+    said.append(" ".join(dialog.inner_text().split()))
+    accept = dialog.locator("button.jp-mod-accept")
+    if accept.count():
+        accept.last.click()
+    else:
+        page.keyboard.press("Escape")
+
+
+def _run_all(page, said: list[str]) -> None:
     """Run every cell; asked again where the notebook has not met its kernel yet and does nothing."""
     from playwright.sync_api import TimeoutError as Late
 
-    for _ in range(10):
-        page.locator(".lm-MenuBar-itemLabel", has_text="Run").click()
-        page.locator('[data-command="runmenu:run-all"]').first.click()
+    for _ in range(ASKED):
+        while page.locator(DIALOG).count():
+            _answer(page, said)
         try:
+            with suppress(Late):  # without a kernel it never gets idle; told to run it asks which to take
+                page.wait_for_selector(IDLE, state="attached", timeout=20_000)
+            page.locator(".lm-MenuBar-itemLabel", has_text="Run").click(timeout=6_000)
+            page.locator('[data-command="runmenu:run-all"]').first.click(timeout=6_000)
             page.wait_for_function(RUNNING, timeout=6_000)
             return
         except Late:
-            page.keyboard.press("Escape")
+            if not page.locator(DIALOG).count():
+                page.keyboard.press("Escape")  # the menu that may stand open
     raise RunError("JupyterLab does not run the notebook's cells.")
 
 

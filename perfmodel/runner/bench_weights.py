@@ -8,7 +8,10 @@ from .bench_raters import json_of
 
 SIZES = (1_000, 10_000)  # employees; 14 KPIs in four categories
 DRAWS = 10_000  # of the floor: weights times points, and a sort of each draw's scores
-PANDAS_DRAWS = 20  # of the analyst's loop, whose time is then counted for all draws
+ROW_LOOP = 4  # draws of the analyst's loop over rows, whose time is then counted for all draws
+DRAW_LOOP = 20  # draws of the loop that scores all employees of a draw at once
+MANY = 1 << 21  # draws of a simulation whose memory is looked at
+LARGE_WIDTHS = (0.02, 0.01)  # 95 % half-widths: standard errors of .0094 and .0047
 SE = 0.005
 SETUP = """
 import json, resource, sys, time, tracemalloc
@@ -28,15 +31,15 @@ def clock(work):
 BESIDE = (
     SETUP
     + """
-draws, loops, se = (float(value) for value in sys.argv[3:])
-draws, loops = int(draws), int(loops)
+draws, loops, rows_, many = (int(value) for value in sys.argv[3:7])
+se = float(sys.argv[7])
 from perfmodel.weights.tally import T_95
 def floor():
     w, x, rows = rng.random((draws, 14)), points.to_numpy().T, max((1 << 19) // n, 1)
     for start in range(0, len(w), rows): np.sort(w[start:start + rows] @ x, axis=1)
 def ours(): return pm.simulate_weights(points, space, grades=grades, seed=1, half_width=se * T_95)
-def loop():
-    w, counts = space.sample(loops, seed=1), pd.DataFrame(0, points.index, [*grades, "top", "half"])
+def by_draw(w):
+    counts = pd.DataFrame(0, points.index, [*grades, "top", "half"])
     for _, row in w.iterrows():
         score = (points * row / 100).sum(axis=1)
         grade = pd.cut(score, [-np.inf, 60, 70, 80, 90, np.inf], right=False, labels=list(grades))
@@ -45,32 +48,56 @@ def loop():
         counts["top"] += rank <= n / 10
         counts["half"] += rank <= n / 2
     return counts / len(w)
-floors, mine = [], []
+def grade_of(score):
+    return "S" if score >= 90 else "A" if score >= 80 else "B" if score >= 70 else "C" if score >= 60 else "D"
+def by_row(w):
+    frames = []
+    for draw, row in w.iterrows():
+        score = points.apply(lambda one: (one * row).sum() / 100, axis=1)
+        frames.append(pd.DataFrame({"employee": points.index, "draw": draw, "grade": score.apply(grade_of).to_numpy(),
+                                    "rank": score.rank(ascending=False, method="min").to_numpy()}))
+    found = pd.concat(frames)
+    return found.groupby(["employee", "grade"]).size() / len(w), found.groupby("employee")["rank"].agg(["min", "max"])
+times = {"floor": [], "ours": [], "by_draw": [], "by_row": []}
 for _ in range(repeat):
-    floors.append(clock(floor)[0]); took, sim = clock(ours); mine.append(took)
-slow = clock(loop)[0] * draws / loops if n <= 1000 else 0
+    times["floor"].append(clock(floor)[0]); took, sim = clock(ours); times["ours"].append(took)
+    if loops:
+        times["by_draw"].append(clock(lambda: by_draw(space.sample(loops, seed=1)))[0] * draws / loops)
+        times["by_row"].append(clock(lambda: by_row(space.sample(rows_, seed=1)))[0] * draws / rows_)
 tracemalloc.start(); before = tracemalloc.get_traced_memory()[0]; tracemalloc.reset_peak()
 kept = ours(); now, peak = tracemalloc.get_traced_memory()
-print(json.dumps({"floor": floors, "ours": mine, "loop": slow, "draws": sim.precision.draws, "se": sim.precision.se,
-    "se_bands": sim.precision.se_bands, "beyond": (peak - now) / 2**20}))
+beyond, more, drawn = (peak - now) / 2**20, 0.0, 0
+if many:
+    del kept; tracemalloc.reset_peak()
+    kept = pm.simulate_weights(points.iloc[:100], space, grades=grades, half_width=1e-12, most_draws=many)
+    now, peak = tracemalloc.get_traced_memory(); more, drawn = (peak - now) / 2**20, kept.precision.draws
+print(json.dumps(times | {"draws": sim.precision.draws, "se": sim.precision.se, "se_bands": sim.precision.se_bands,
+    "beyond": beyond, "more": more, "drawn": drawn}))
 """
 )
 LARGE = (
     SETUP
     + """
-took, sim = clock(lambda: pm.simulate_weights(points, space, grades=grades, seed=1, bands=(), half_width=0.02))
-more, _ = clock(lambda: sim.moments)
-print(json.dumps({"grades": took, "moments": more, "half_width": sim.precision.half_width,
-    "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+half_width = float(sys.argv[3])
+work = lambda: pm.simulate_weights(points, space, grades=grades, seed=1, bands=(), half_width=half_width)
+takes, moments = [], []
+for _ in range(repeat):
+    took, sim = clock(work); takes.append(took); moments.append(clock(lambda: sim.moments)[0])
+whole = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+del sim; tracemalloc.start(); tracemalloc.reset_peak()
+sim = work(); now, peak = tracemalloc.get_traced_memory()
+print(json.dumps({"grades": takes, "moments": moments, "se": sim.precision.se, "draws": sim.precision.draws,
+    "memory": whole, "beyond": (peak - now) / 2**20}))
 """
 )
 
 
 def weights_beside_floor(repeat: int, say: Callable[[str], None]) -> Iterator[str]:
-    """Lines on time against the floor and the analyst's loop, precision and memory, medians of ``repeat``."""
+    """Lines on time against the floor and two analysts' loops, precision and memory, medians of ``repeat``."""
     for n in SIZES:
         say(f"weights: {n:,} employees")
-        given = map(str, (n, repeat, DRAWS, PANDAS_DRAWS, SE))
+        beside = (DRAW_LOOP, ROW_LOOP, MANY) if n == SIZES[0] else (0, 0, 0)
+        given = map(str, (n, repeat, DRAWS, *beside, SE))
         found = json_of(sys.executable, "-c", BESIDE, *given)
         floor, mine = statistics.median(found["floor"]), statistics.median(found["ours"])
         yield (
@@ -78,12 +105,17 @@ def weights_beside_floor(repeat: int, say: Callable[[str], None]) -> Iterator[st
             f"draws); {found['draws']:,} draws, standard error of grades {found['se']:.4f}, of rank bands "
             f"{found['se_bands']:.4f}; {found['beyond']:.0f} MiB beyond input and result"
         )
-        if found["loop"]:
-            ratio = found["loop"] / mine
-            yield f"  pandas loop, counted for {DRAWS:,} draws: {found['loop']:.0f} s, {ratio:.0f} × as long"
-    say("weights: 200,000 employees")
-    large = json_of(sys.executable, "-c", LARGE, "200000", "1")
-    yield (
-        f"grades of 200,000: {large['grades']:.1f} s (within {large['half_width']:.3f}, 95 %), exact moments "
-        f"{large['moments']:.2f} s, {large['memory']:.0f} MiB in all"
-    )
+        for kind, what in (("by_row", "row by row"), ("by_draw", "draw by draw, columns at once")):
+            if found[kind]:
+                loop = statistics.median(found[kind])
+                yield f"  pandas loop {what}, counted for {DRAWS:,} draws: {loop:.0f} s, {loop / mine:.0f} × as long"
+        if found["drawn"]:
+            yield f"  100 employees, {found['drawn']:,} draws: {found['more']:.0f} MiB beyond input and result"
+    for half_width in LARGE_WIDTHS:
+        say(f"weights: 200,000 employees, shares within {half_width:g}")
+        large = json_of(sys.executable, "-c", LARGE, "200000", str(min(repeat, 3)), str(half_width))
+        yield (
+            f"grades of 200,000: {statistics.median(large['grades']):.1f} s ({large['draws']:,} draws, standard error "
+            f"{large['se']:.4f}), exact moments {statistics.median(large['moments']):.2f} s; {large['beyond']:.0f} MiB "
+            f"beyond input and result, {large['memory']:.0f} MiB in all"
+        )

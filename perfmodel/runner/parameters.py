@@ -59,11 +59,17 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Notebook:
-    """A notebook before it runs: its file, its title, and what it may be told."""
+    """A notebook before it runs: its file, its title, and what it may be told.
+
+    ``all_quarters``: it reads every quarter beside the cycle, as its metadata say (``perfmodel: {"reads": "all
+    quarters"}``). A run does such a notebook only when asked by name: a run is of one quarter, and what it reads is in
+    its id.
+    """
 
     path: Path
     title: str
     parameters: Mapping[str, Parameter]
+    all_quarters: bool = False
 
     @property
     def name(self) -> str:
@@ -80,7 +86,8 @@ def read_notebook(path: Path) -> Notebook:
         that cell, so a value derived inside it would silently keep the default.
     """
     try:
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        content = json.loads(path.read_text(encoding="utf-8"))
+        cells, own = content["cells"], dict(content.get("metadata", {}).get("perfmodel", {}))
         texts = [(c["cell_type"], "".join(c["source"]), c.get("metadata", {}).get("tags", ())) for c in cells]
     except (ValueError, KeyError, TypeError):
         raise RunError(f"{path.name} cannot be read as a notebook. Save it anew in JupyterLab.") from None
@@ -92,7 +99,9 @@ def read_notebook(path: Path) -> Notebook:
     except SyntaxError as error:
         raise RunError(f"{path.name}: line {error.lineno} of its parameters cell is not Python. Mend it.") from None
     found = (_parameter(statement, path.name) for statement in statements)
-    return Notebook(path, next(headings, path.stem), {p.name: p for p in found if p})
+    return Notebook(
+        path, next(headings, path.stem), {p.name: p for p in found if p}, own.get("reads") == "all quarters"
+    )  # fmt: skip
 
 
 def _parameter(statement: ast.stmt, notebook: str) -> Parameter | None:
@@ -152,7 +161,9 @@ def parse_settings(settings: Iterable[str], notebooks: Iterable[Notebook]) -> di
 
 
 def find_notebooks(names: Iterable[str], folder: Path) -> tuple[Notebook, ...]:
-    """The notebooks called ``names`` (all of ``folder`` when there are none); a path ending in .ipynb is one's own.
+    """The notebooks called ``names``; a path ending in .ipynb is one's own.
+
+    Without names all of ``folder`` that are of one quarter: those that read every quarter are asked for by name.
 
     Raises
     ------
@@ -172,10 +183,11 @@ def find_notebooks(names: Iterable[str], folder: Path) -> tuple[Notebook, ...]:
             hint = f" Did you mean {near[0]}?" if near else ""
             there = ", ".join(shelf) or "none"
             raise UsageError(f"There is no notebook {name}.{hint} Known: {there}; or give the path of one.")
-    chosen = list(dict.fromkeys(chosen or shelf.values()))
-    if not chosen:
+    asked = list(dict.fromkeys(chosen or shelf.values()))
+    if not asked:
         raise UsageError(f"There are no notebooks in {folder}. Give the path of one with --notebook.")
-    stems = [path.stem for path in chosen]
+    stems = [path.stem for path in asked]
     if twice := sorted({s for s in stems if stems.count(s) > 1}):
         raise UsageError(f"Two notebooks are called {', '.join(twice)}; rename one, their pages would have one name.")
-    return tuple(read_notebook(path) for path in chosen)
+    books = tuple(read_notebook(path) for path in asked)
+    return books if chosen else tuple(book for book in books if not book.all_quarters)

@@ -100,7 +100,8 @@ def run(
         "form": form,
         "seed": seed,
     }
-    inputs = {name: digest for one in (data, *history) for name, digest in one_cycle(one).items()}
+    others = read_all(source) if any(book.all_quarters for book in books) else history
+    inputs = {name: digest for one in (data, *others) for name, digest in one_cycle(one).items()}
     full = manifest.identity(inputs, asked, manifest.code_digest(book.path for book in books))
     folder = Path(out) if out is not None else folder_of_cycle(data.id)
     folder.mkdir(parents=True, exist_ok=True)
@@ -222,6 +223,13 @@ def read(source: str, cycle: str | None = None, scheme: str | None = None) -> "t
     from ..io import read_cycle, read_history
 
     return read_cycle(source, cycle=cycle, scheme=scheme), read_history(source)
+
+
+def read_all(source: str) -> "list[Cycle]":
+    """Every earlier quarter beside the cycle, for notebooks that look at all of them."""
+    from ..io import read_beside
+
+    return read_beside(source)
 
 
 def assess(data: "Cycle", history: "History", seed: int) -> Any:

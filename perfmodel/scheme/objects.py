@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import SchemeError
-from ..space import WeightSpace
+from ..space import WeightSpace, ordered
 from .outcomes import Outcomes, Pay
 
 DIRECTIONS = ("higher", "lower")
@@ -310,7 +310,7 @@ class Limits:
 class Severity:
     """Under which assumption raters whom nobody links are compared, if under any; see ``raters.fit_severity``.
 
-    ``anchor``: measured items whose mean attainment is the KPI of ``link: kpi``.
+    ``anchor``: measured items whose mean attainment is the KPI of ``link: kpi``; none whose target the rater sets.
     """
 
     link: str = "none"
@@ -349,6 +349,8 @@ class Scheme:
     outcomes: Outcomes
     severity: Severity = Severity()
     simulated: bool = False
+    weight_law: str = "hierarchical"
+    weight_order: tuple[str, ...] = ()
 
     def __post_init__(self):
         _check_total("The category weights", [c.weight for c in self.categories], at="categories")
@@ -378,6 +380,13 @@ class Scheme:
             raise SchemeError(
                 f"severity.anchor: {', '.join(unknown)} is no measured KPI or part of the scheme.", at="severity"
             )
+        own = {i.id for k in self.kpis if k.rater_sets_target for i in k.items}
+        if told := sorted(set(self.severity.anchor) & own):
+            raise SchemeError(
+                f"severity.anchor: the rater sets the target of {', '.join(told)} (rater_sets_target), so a lenient "
+                "target would pass for a good team. Anchor on KPIs whose target another sets.",
+                at="severity",
+            )
         if self.severity.link == "vignettes" and VIGNETTE not in {r.id for r in self.roles}:
             raise SchemeError(
                 f"severity.link vignettes needs a role {VIGNETTE} (weight 0) for the ratings of written cases.",
@@ -394,6 +403,32 @@ class Scheme:
                     f"KPI {kpi.id}: responsibility {kpi.responsibility!r} is not listed under responsibilities.",
                     at="responsibilities",
                 )
+
+        self._check_order()
+
+    def _check_order(self):
+        """Refuses an order that names nothing, that nobody can keep, or that the chosen weights do not keep."""
+        if not self.weight_order:
+            return
+        known = {c.id for c in self.categories} | {k.id for k in self.kpis}
+        try:
+            if unknown := sorted({name for pair in self.weight_order for name in ordered(pair)} - known):
+                raise SchemeError(f"weight_order: {', '.join(unknown)} is no category or KPI of the scheme.")
+            for profile in self.profiles:
+                chosen = self.weights(profile.id).set_index("kpi")["weight"]
+                if not self.weight_space(profile.id).contains(chosen):
+                    told = ", ".join(self._order_of(profile.id))
+                    raise SchemeError(
+                        f"weight_order: the weights of {profile.id} do not keep {told}. Change weights or order."
+                    )
+        except SchemeError as refused:
+            raise SchemeError(str(refused), at="weight_order") from None
+
+    def _order_of(self, profile_id: str) -> tuple[str, ...]:
+        """What of the order lies between two weights that the profile has."""
+        profile = self.profile(profile_id)
+        has = set(profile.categories) | {k for inner in profile.kpis.values() for k in inner}
+        return tuple(pair for pair in self.weight_order if set(ordered(pair)) <= has)
 
     def _check_scale(self):
         least, most, step = self.scale
@@ -525,8 +560,8 @@ class Scheme:
         return {c: (profile.category_ranges[c], dict(profile.kpi_ranges[c])) for c in profile.categories}
 
     def weight_space(self, profile_id: str) -> WeightSpace:
-        """Every permitted choice of weights of a profile, in percent."""
-        return WeightSpace.tree(self.ranges(profile_id))
+        """Every permitted choice of weights of a profile, in percent, under the scheme's law and order."""
+        return WeightSpace.tree(self.ranges(profile_id), self.weight_law, self._order_of(profile_id))
 
     def not_smart(self) -> dict[str, tuple[str, ...]]:
         """KPIs that lack a measure, unit, target rule, source or period, and which of them."""

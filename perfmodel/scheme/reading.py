@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from ..errors import Finding, SchemeError
+from ..space import LAWS
 from .objects import (
     Category,
     Gate,
@@ -182,7 +183,7 @@ class Place:
 
 
 def read_scheme(text: str, file: str = "scheme.yaml") -> tuple[Scheme, list[Finding]]:
-    """The scheme in ``text``, and what is worth a warning (KPIs that are not SMART).
+    """The scheme in ``text``, and what is worth a warning (KPIs that are not SMART, an anchor that also scores).
 
     Raises
     ------
@@ -210,7 +211,7 @@ def read_scheme(text: str, file: str = "scheme.yaml") -> tuple[Scheme, list[Find
     if scheme is None or any(f.level == "error" for f in findings):
         findings = sorted(set(findings))
         raise SchemeError("\n".join(map(str, findings)), findings)
-    return scheme, [*findings, *_not_smart(scheme, top)]
+    return scheme, [*findings, *_not_smart(scheme, top), *_anchored(scheme, top)]
 
 
 def _scheme(top: Place) -> Scheme | None:
@@ -250,6 +251,8 @@ def _scheme(top: Place) -> Scheme | None:
         "severity": top.take("severity", _severity, None) or Severity(),
         **_outcomes(top),
         "simulated": top.take("simulated", Place.yes, False),
+        "weight_law": top.take("weight_law", lambda p: p.choice(*LAWS), LAWS[0]),
+        "weight_order": tuple(p.text() for p in top.take("weight_order", Place.items, ())),
     }
     for place in (cycle, scale, *rubric, top):
         place.close()
@@ -440,6 +443,33 @@ def _outcomes(top: Place) -> dict[str, Any]:
     rules = {f.name: place.take(f.name, lambda p, cls=f.type: _fill(p, cls), None) for f in fields(Outcomes)}
     place.close()
     return {"pay": pay, "outcomes": Outcomes(**{name: rule for name, rule in rules.items() if rule is not None})}
+
+
+def _anchored(scheme: Scheme, top: Place) -> list[Finding]:
+    """An anchor that also scores counts twice: in its own points, and in what ratings are moved by."""
+    if not scheme.severity.anchor:
+        return []
+    tables = [scheme.weights(profile.id).set_index("kpi")["weight"] for profile in scheme.profiles]
+    most = {
+        item.id: max(float(weights.get(kpi.id, 0.0)) * item.share / 100 for weights in tables)
+        for kpi in scheme.kpis
+        for item in kpi.items
+    }
+    counted = [item for item in scheme.severity.anchor if most[item] > 0]
+    if not counted:
+        return []
+    named = ", ".join(f"{item} ({most[item]:g} %)" for item in counted)
+    notes: list[Finding] = []
+    place = top.take("severity", lambda p: p)
+    place.findings = notes
+    place.wrong(
+        "anchor-scores",
+        f"severity.anchor: {named} also {'counts' if len(counted) == 1 else 'count'} in the score. What a figure says "
+        "of a team then works twice, in its own points and in what ratings are moved by; name a figure of no weight, "
+        "or tell the committee.",
+        level="warning",
+    )
+    return notes
 
 
 def _not_smart(scheme: Scheme, top: Place) -> list[Finding]:

@@ -26,8 +26,9 @@ def scorecards(cycle: Cycle) -> pd.DataFrame:
     one = people[~people["employee_id"].isin(moves["employee_id"])].assign(scorecard="", to=end)
     one["from"] = pd.to_datetime(one["hire_date"]).clip(lower=start).fillna(start)
     several = moves[moves["employee_id"].isin(people["employee_id"])]
-    frames = [f[columns].astype({"from": "datetime64[us]", "to": "datetime64[us]"}) for f in (one, several) if len(f)]
-    cards = pd.concat(frames, ignore_index=True).sort_values(["employee_id", "scorecard"], kind="stable")
+    frames = [f[columns].astype({"from": "datetime64[us]", "to": "datetime64[us]"}) for f in (one, several)]
+    filled = [f for f in frames if len(f)] or frames[:1]  # an empty one would tell the types of the others
+    cards = pd.concat(filled, ignore_index=True).sort_values(["employee_id", "scorecard"], kind="stable")
     last, first = cards["to"].clip(upper=end), cards["from"].clip(lower=start)
     cards["days"] = np.maximum((last - first).dt.days + 1, 0)
     cards["counted"] = cards["days"] >= scheme.limits.min_days

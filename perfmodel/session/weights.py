@@ -5,9 +5,11 @@ puts sliders on it. Needs the extra ``lab``.
 """
 
 from collections.abc import Mapping
+from datetime import date
 from html import escape
 from os import PathLike
 from pathlib import Path
+from secrets import token_hex
 
 import numpy as np
 import pandas as pd
@@ -16,7 +18,8 @@ from ..assessment import Assessment
 from ..errors import PerfmodelError
 from ..io import write_plan
 from ..language import say, told
-from ..planning import consequences
+from ..planning import consequences, refuse_open
+from ..pseudonyms import pseudonym
 from ..report import Callout
 
 LISTED = 40  # flips listed; the rest are counted
@@ -27,11 +30,13 @@ class LiveWeights:
     """The weights of one profile as they are chosen, and what becomes of grades.
 
     ``weights`` (percent of the whole by KPI) starts at the weights in force. :meth:`move` moves one, the others of
-    its level giving way within their ranges; ``flips`` lists who then has another grade than now.
+    its level giving way within their ranges; ``flips`` lists who then has another grade than now, under pseudonyms
+    where a ``key`` is given. ``today``: the day by which the quarter must be over for weights to be written.
     """
 
-    def __init__(self, assessment: Assessment, profile: str):
-        self.assessment, self.profile = assessment, profile
+    def __init__(self, assessment: Assessment, profile: str, *, key: str = "", today: date | None = None):
+        self.assessment, self.profile, self.key = assessment, profile, key
+        self.today = today or date.today()
         self.simulations = dict(assessment.weights)
         self.space = self.simulations[profile].space
         self.weights = self.simulations[profile].baseline
@@ -63,7 +68,9 @@ class LiveWeights:
         """Who has another grade than at the weights in force: ``employee_id, grade, grade_new``."""
         new = self.grades()
         changed = new[new != self._now]
-        table = pd.DataFrame({"grade": self._now[changed.index], "grade_new": changed}).rename_axis("employee_id")
+        who = [pseudonym(self.key, str(i)) if self.key else i for i in changed.index]
+        both = {"grade": self._now[changed.index].to_numpy(), "grade_new": changed.to_numpy()}
+        table = pd.DataFrame(both, pd.Index(who, name="employee_id", dtype=object))
         return table.reset_index().sort_values("employee_id", ignore_index=True)
 
     def summary(self) -> pd.DataFrame:
@@ -83,7 +90,8 @@ class LiveWeights:
             f"<tr><td>{escape(str(r.employee_id))}</td><td>{escape(r.grade)}</td><td>→ {escape(r.grade_new)}</td></tr>"
             for r in flips.head(LISTED).itertuples()
         )
-        more = f"<p>{escape(say('{n} more.', n=len(flips) - LISTED))}</p>" if len(flips) > LISTED else ""
+        left = say("{n} more.", n=len(flips) - LISTED)
+        more = f"<p>{escape(left)}</p>" if len(flips) > LISTED else ""
         nodes = self.nodes()
         weights = say(", ").join(f"{c} {nodes[c]:.1f}" for c in self.space.ranges)
         whole = say("Percent of the whole: {weights}", weights=weights)
@@ -95,8 +103,15 @@ class LiveWeights:
         )
 
     def write(self, scheme: str | PathLike, folder: str | PathLike, reason: str) -> str:
-        """The next quarter's scheme with these weights; the difference. See :func:`perfmodel.io.write_plan`."""
-        return write_plan(scheme, folder, self.profile, self.weights, reason)
+        """The next quarter's scheme with these weights; the difference. See :func:`perfmodel.io.write_plan`.
+
+        Raises
+        ------
+        DataError, SchemeError
+            If the quarter is not closed, or the plan cannot be written.
+        """
+        refuse_open(self.assessment, self.today)
+        return write_plan(scheme, folder, self.profile, self.weights, reason, today=self.today)
 
 
 def live_weights(
@@ -106,11 +121,14 @@ def live_weights(
     on: bool = True,
     scheme: str | PathLike | None = None,
     plan: str | PathLike = "next-plan",
+    key: str = "",
+    today: date | None = None,
 ):
     """Sliders, grades as they change, and a button that writes ``plan``/scheme.yaml; an ipywidgets box.
 
     ``on`` False: a line that says how to get them, for runs that nobody watches. ``scheme``: the scheme.yaml to start
-    from; without one there is nothing to write and no button.
+    from; without one, or on a quarter that is not closed, there is nothing to write and no button. People stand under
+    pseudonyms made by ``key``, by one of this session alone where none is given.
     """
     if not on:
         return Callout(
@@ -126,7 +144,7 @@ def live_weights(
         raise PerfmodelError(
             "Sliders need ipywidgets, which is not installed here. Get it with: ./run python -m pip install ipywidgets"
         ) from None
-    live = LiveWeights(assessment, profile)
+    live = LiveWeights(assessment, profile, key=key or token_hex(), today=today)
     shown = widgets.HTML(live.html())
     sliders: dict[str, widgets.FloatSlider] = {}
     busy = False
@@ -163,8 +181,17 @@ def live_weights(
         boxes.append(widgets.VBox(column))
     left: list = boxes
     if scheme is not None:
-        left = [*boxes, *_writer(widgets, live, Path(scheme), Path(plan))]
+        left = [*boxes, *_writing(widgets, live, Path(scheme), Path(plan))]
     return widgets.HBox([widgets.VBox(left), shown])
+
+
+def _writing(widgets, live: LiveWeights, scheme: Path, plan: Path) -> list:
+    """The button on a closed quarter; elsewhere the reason why there is none."""
+    try:
+        refuse_open(live.assessment, live.today)
+    except PerfmodelError as refused:
+        return [widgets.HTML(f'<p class="pm-not-written">{escape(told(str(refused)))}</p>')]
+    return _writer(widgets, live, scheme, plan)
 
 
 def _writer(widgets, live: LiveWeights, scheme: Path, plan: Path) -> list:

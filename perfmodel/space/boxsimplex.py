@@ -167,8 +167,28 @@ class BoxSimplex:
         mean, covariance = self.reach[0].copy(), np.zeros((n, n))
         if not self.dimension:
             return mean, covariance
+        sign, base, _, _ = self._frame
+        d, values = len(self.free), self._powers_of_x()
+        average = values[1 : d + 1] / values[0]
+        product = np.zeros((d, d))
+        product[np.triu_indices(d)] = values[d + 1 :] / values[0]
+        product = np.triu(product) + np.triu(product, 1).T
+        mean[self.free] = base + sign * average
+        covariance[np.ix_(self.free, self.free)] = product - np.outer(average, average)
+        return mean, covariance
+
+    def mean_density(self) -> float:
+        """Mean of prod (w / total) ** powers under the uniform law, exact."""
+        powers = np.array(self.powers or [0] * len(self.lower))
+        fixed = np.delete(self.reach[0] / self.total, self.free) ** np.delete(powers, self.free)
+        if not self.dimension:
+            return float(fixed.prod())
+        return float(fixed.prod() * self._powers_of_x()[0] / replace(self, powers=())._powers_of_x()[0])
+
+    def _powers_of_x(self) -> np.ndarray:
+        """Integrals of 1, x_i and x_i x_j (i <= j) under the density, x the free weights measured from their base."""
         sign, base, width, rest = self._frame
-        powers = np.array(self.powers or [0] * n)[self.free]
+        powers = np.array(self.powers or [0] * len(self.lower))[self.free]
         d, order = len(width), len(width) + 3 + int(powers.sum())
 
         def kernels(k):
@@ -182,14 +202,7 @@ class BoxSimplex:
             stack = [one[1][..., :1], first[1][..., :1], one[1][..., 1 : m + 1]]
             stack += [second[1][..., :1], first[1][..., 1 : m + 1], one[1][..., m + 1 :]]
             z = _Pieces(one[0], np.concatenate(stack, axis=-1))
-        values = z.at(np.array([rest]))[0]
-        average = values[1 : d + 1] / values[0]
-        product = np.zeros((d, d))
-        product[np.triu_indices(d)] = values[d + 1 :] / values[0]
-        product = np.triu(product) + np.triu(product, 1).T
-        mean[self.free] = base + sign * average
-        covariance[np.ix_(self.free, self.free)] = product - np.outer(average, average)
-        return mean, covariance
+        return z.at(np.array([rest]))[0]
 
     def largest(self, values: np.ndarray) -> np.ndarray:
         """Weights (..., weights) that make sum of w * values largest: the best weight is filled first."""

@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from .boxsimplex import EDGE, BoxSimplex
+from .nearest import nearest_point
 from .polytope import Polytope
 
 MOST_ORDERED = 8  # weights of a level with an order: its corners are listed one by one
@@ -16,7 +17,7 @@ LEAST_ACCEPTED = 1e-6  # share of the box: an order that leaves less makes two w
 class OrderedBox(BoxSimplex):
     """A :class:`BoxSimplex` in which weight ``a`` is at least weight ``b`` for every (a, b) of ``order``.
 
-    Drawn by rejection from the box (:meth:`permits`); everything else comes exactly from the corners.
+    Everything comes exactly from the corners of the set and the simplices between them, draws too.
     """
 
     order: tuple[tuple[int, int], ...] = ()
@@ -82,8 +83,20 @@ class OrderedBox(BoxSimplex):
         return self.box.dimension
 
     def place(self, u: np.ndarray) -> np.ndarray:
-        """As for the box: keep only what :meth:`permits`."""
-        return self.box.place(u)
+        """Carry points of the unit cube to the set, uniformly: a simplex by its share of the volume, a point in it.
+
+        Nothing is rejected: of seven weights in a chain the order leaves 1 choice in 5,040, and rejection took 100 s
+        for 256 draws. What is left of the coordinate that chose the simplex is uniform again.
+        """
+        simplices, share = self.polytope.simplices
+        if simplices.shape[1] == 1:
+            return np.tile(self._corners[simplices[0]], (len(u), 1))
+        ends = np.cumsum(share)
+        at = np.minimum(np.searchsorted(ends, u[:, 0] * ends[-1], side="right"), len(ends) - 1)
+        rest = np.clip((u[:, 0] * ends[-1] - (ends - share)[at]) / share[at], 0.0, 1.0)
+        cuts = np.sort(np.concatenate([rest[:, None], u[:, 1 : simplices.shape[1] - 1]], axis=1), axis=1)
+        parts = np.diff(cuts, axis=1, prepend=0.0, append=1.0)  # uniform over the simplex (Devroye 1986, chapter V.2)
+        return np.einsum("nk,nkw->nw", parts, self._corners[simplices[at]])
 
     def permits(self, w: np.ndarray, tolerance: float = 0.0) -> np.ndarray:
         """Which rows keep the order."""
@@ -95,29 +108,21 @@ class OrderedBox(BoxSimplex):
             (lambda w: np.prod((w / self.total) ** powers, axis=1)) if powers.any() else None, int(powers.sum())
         )
 
+    def mean_density(self) -> float:
+        powers = np.array(self.powers or [0] * len(self.lower))
+        return self.polytope.mean(lambda w: np.prod((w / self.total) ** powers, axis=1), int(powers.sum()))
+
     def largest(self, values: np.ndarray) -> np.ndarray:
         return self._corners[(values @ self._corners.T).argmax(axis=-1)]
 
     def nearest(self, wanted: np.ndarray) -> np.ndarray:
-        from scipy.optimize import minimize
-
-        n, start = len(self.lower), self.box.nearest(wanted)
-        if self.permits(start[None], EDGE)[0]:
+        start = self.box.nearest(wanted)
+        if self.permits(start[None])[0]:
             return start
-        limits = [{"type": "eq", "fun": lambda w: w.sum() - self.total, "jac": lambda w: np.ones(n)}]
-        for a, b in self.order:
-            row = np.eye(n)[a] - np.eye(n)[b]
-            limits.append({"type": "ineq", "fun": lambda w, r=row: w @ r, "jac": lambda w, r=row: r})
-        found = minimize(
-            lambda w: ((w - wanted) ** 2).sum() / 2,
-            self._corners.mean(axis=0),
-            jac=lambda w: w - wanted,
-            bounds=list(zip(self.lower, self.upper, strict=True)),
-            constraints=limits,
-            method="SLSQP",
-            options={"ftol": 1e-14, "maxiter": 500},
-        )
-        return np.clip(found.x, *self.reach)
+        eye = np.eye(len(self.lower))
+        rows = np.concatenate([-eye, eye, [eye[b] - eye[a] for a, b in self.order]])
+        ends = np.concatenate([-np.array(self.lower), self.upper, np.zeros(len(self.order))])
+        return nearest_point(np.asarray(wanted, float), rows, ends, self.total)
 
     def vertices(self) -> np.ndarray:
         return self._corners

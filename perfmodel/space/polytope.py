@@ -27,7 +27,7 @@ class Polytope:
     corners: np.ndarray
 
     @cached_property
-    def _cut(self) -> tuple[np.ndarray, np.ndarray]:
+    def simplices(self) -> tuple[np.ndarray, np.ndarray]:
         """Simplices (s, corners of each) as row numbers, and the share of the volume that each holds."""
         middle = self.corners - self.corners.mean(axis=0)
         spread, axes = np.linalg.svd(middle, full_matrices=False)[1:]
@@ -46,7 +46,7 @@ class Polytope:
 
     def moments(self, density: Callable[[np.ndarray], np.ndarray] | None = None, degree: int = 0):
         """Mean and covariance (weights) under ``density``, a polynomial of ``degree`` in the weights (default 1)."""
-        simplices, volume = self._cut
+        simplices, volume = self.simplices
         points, rule = _cubature(simplices.shape[1] - 1, degree + 2)
         at = np.einsum("qk,skw->sqw", points, self.corners[simplices])
         mass = volume[:, None] * rule
@@ -57,12 +57,19 @@ class Polytope:
         off = at - mean
         return mean, np.einsum("sq,sqw,sqv->wv", mass, off, off)
 
+    def mean(self, density: Callable[[np.ndarray], np.ndarray], degree: int) -> float:
+        """Mean of ``density``, a polynomial of ``degree`` in the weights, exact."""
+        simplices, volume = self.simplices
+        points, rule = _cubature(simplices.shape[1] - 1, degree)
+        at = np.einsum("qk,skw->sqw", points, self.corners[simplices])
+        return float(volume @ (density(at.reshape(-1, at.shape[2])).reshape(at.shape[:2]) @ rule))
+
     def share_above(self, values: np.ndarray, cuts: np.ndarray) -> np.ndarray:
         """Share of the set where a linear function is at least ``cuts``: (functions, cuts).
 
         ``values`` (corners, functions) are its values at the corners; a function on a cut everywhere is above it.
         """
-        simplices, volume = self._cut
+        simplices, volume = self.simplices
         found = np.empty((values.shape[1], len(cuts)))
         step = max(CELLS // (simplices.size * max(len(cuts), 1)), 1)
         for start in range(0, values.shape[1], step):

@@ -1,7 +1,7 @@
 """WeightSpace: the weights a scheme permits, in percent, one level or two."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -11,10 +11,12 @@ import pandas as pd
 
 from ..errors import SchemeError
 from .boxsimplex import EDGE, BoxSimplex
+from .nearest import nearest_point
 from .ordered import MOST_ORDERED, OrderedBox
 
 LAWS = ("hierarchical", "flat")
 MOST_CORNERS = 500_000
+MOST_ROWS = 1 << 12  # draws made at once: with all that is held on the way, a few MiB
 
 Range = tuple[float, float]
 
@@ -61,7 +63,7 @@ class WeightSpace:
         within = {str(c): {str(n): _pair(n, r) for n, r in inner.items()} for c, inner in self.within.items() if inner}
         object.__setattr__(self, "ranges", MappingProxyType(ranges))
         object.__setattr__(self, "within", MappingProxyType(within))
-        object.__setattr__(self, "order", tuple(_order(pair) for pair in self.order))
+        object.__setattr__(self, "order", tuple(ordered(pair) for pair in self.order))
         if self.law not in LAWS:
             raise SchemeError(f"The law of weights {self.law!r} is unknown; write hierarchical or flat.")
         if unknown := sorted(set(within) - set(ranges)):
@@ -120,7 +122,8 @@ class WeightSpace:
         return {c: _box(self.within.get(c, {c: (100.0, 100.0)}), self.order) for c in self.ranges}
 
     @cached_property
-    def _slices(self) -> dict[str, slice]:
+    def parts(self) -> dict[str, slice]:
+        """Where the weights of each category stand among ``names``."""
         ends = np.cumsum([0] + [len(self.inner[c].lower) for c in self.ranges])
         return {c: slice(a, b) for c, a, b in zip(self.ranges, ends[:-1], ends[1:], strict=True)}
 
@@ -136,9 +139,27 @@ class WeightSpace:
 
     @property
     def acceptance(self) -> float:
-        """Share of the choices inside the ranges that keep the order (1 without one), by the hierarchical law."""
+        """Share of choices drawn inside the ranges by the hierarchical law that are left, exact.
+
+        What does not keep the order is never drawn; under the flat law the rest is thinned, see :meth:`stream`.
+        1 without an order under the hierarchical law.
+        """
         boxes = [self.outer, *self.inner.values()]
-        return float(np.prod([box.acceptance for box in boxes if isinstance(box, OrderedBox)]))
+        ordered = float(np.prod([box.acceptance for box in boxes if isinstance(box, OrderedBox)]))
+        if not self._powers.any():
+            return ordered
+        room = np.log(self._outer_law.mean_density()) + self._powers.sum() * np.log(100) - self._most_room
+        return ordered * float(np.exp(room))
+
+    @cached_property
+    def _outer_law(self) -> BoxSimplex:
+        """The category weights with the density that the law gives them."""
+        return replace(self.outer, powers=tuple(int(p) for p in self._powers))
+
+    @cached_property
+    def _most_room(self) -> float:
+        """The largest log of prod W ** dimension over the categories' ranges."""
+        return float(self._log_room(_roomiest(self.outer, self._powers)[None])[0])
 
     def __repr__(self) -> str:
         spans = ", ".join(f"{n} {a:g}–{b:g} %" for n, (a, b) in self.ranges.items())
@@ -151,31 +172,34 @@ class WeightSpace:
         outer = self.outer.place(u[:, :cut])
         leaves = np.empty((len(u), len(self.names)))
         for i, (category, box) in enumerate(self.inner.items()):
-            leaves[:, self._slices[category]] = outer[:, [i]] / 100 * box.place(u[:, cut : cut + box.dimension])
+            leaves[:, self.parts[category]] = outer[:, [i]] / 100 * box.place(u[:, cut : cut + box.dimension])
             cut += box.dimension
         return leaves
 
-    def stream(self, seed, start: int = 512) -> Iterator[np.ndarray]:
-        """Endless blocks of draws from one scrambled Sobol sequence: ``start`` rows, then as many as so far.
+    def source(self, seed) -> Callable[[int], np.ndarray]:
+        """Draws on demand: a function from n to draws at the next n points of one scrambled Sobol sequence.
 
-        Points that break the order are left out; under the flat law a point is kept with chance
-        prod (W / its best) ** dimension. Blocks are then shorter.
+        Under the flat law a point is kept with chance prod (W / its best) ** dimension (:attr:`acceptance`), so there
+        are then fewer draws than points. Ask for at most ``MOST_ROWS`` at a time, and memory stays small.
         """
-        kept = bool(self._powers.any())
-        best = self._log_room(_roomiest(self.outer, self._powers)[None])[0] if kept else 0.0
-        points = _sobol(self.dimension + kept, seed)
-        size = start
+        points = _sobol(self.dimension + bool(self._powers.any()), seed)
+        return lambda n: self._drawn(points(n))
+
+    def stream(self, seed, start: int = 512) -> Iterator[np.ndarray]:
+        """Endless blocks of :meth:`source`: ``start`` points, then as many as so far, at most ``MOST_ROWS``."""
+        source, taken = self.source(seed), 0
         while True:
-            u = points(size)
-            leaves = self.place(u)
-            if self.order:
-                some = self._in_order(leaves)
-                u, leaves = u[some], leaves[some]
-            if kept:
-                chance = np.exp(self._log_room(self.category_weights(leaves)) - best)
-                leaves = leaves[u[:, -1] < chance]
-            yield leaves
-            size = start if size == start and points.taken == start else points.taken
+            size = min(max(taken, start), MOST_ROWS)
+            taken += size
+            yield source(size)  # nothing of a block is held while others are asked for
+
+    def _drawn(self, u: np.ndarray) -> np.ndarray:
+        """Draws of the space's own law from points of the unit cube, at most one of each."""
+        leaves = self.place(u)
+        if not self._powers.any():
+            return leaves
+        chance = np.exp(self._log_room(self.category_weights(leaves)) - self._most_room)
+        return leaves[u[:, -1] < chance]
 
     def _in_order(self, leaves: np.ndarray, tolerance: float = 0.0) -> np.ndarray:
         """Which rows of weights (n, names) keep the order."""
@@ -188,24 +212,28 @@ class WeightSpace:
         return kept
 
     def _log_room(self, outer: np.ndarray) -> np.ndarray:
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(self._powers > 0, self._powers * np.log(outer), 0.0).sum(axis=-1)
 
     def category_weights(self, leaves: np.ndarray) -> np.ndarray:
         """Category weights (n, categories) of weights (n, names)."""
-        return np.stack([leaves[:, part].sum(axis=1) for part in self._slices.values()], axis=1)
+        return np.stack([leaves[:, part].sum(axis=1) for part in self.parts.values()], axis=1)
 
     def nodes(self, leaves: np.ndarray) -> tuple[list[str], np.ndarray]:
         """What is chosen, level by level: names, and columns for weights (n, names) in percent of the whole.
 
-        A category's weight in percent of the whole, then the weights inside it in percent of the category.
+        A category's weight in percent of the whole, then the weights inside it in percent of the category (the mean
+        permitted ones where the category stands at 0 %).
         """
         if not self.within:
             return self.names, leaves
         outer, columns = self.category_weights(leaves), {}
-        for i, (category, part) in enumerate(self._slices.items()):
+        for i, (category, part) in enumerate(self.parts.items()):
             columns[category] = outer[:, i]
-            share = 100 * leaves[:, part] / np.where(outer[:, [i]] > 0, outer[:, [i]], 1.0)
+            there = outer[:, [i]] > EDGE
+            share = np.where(
+                there, 100 * leaves[:, part] / np.where(there, outer[:, [i]], 1.0), self.inner[category].moments()[0]
+            )
             columns |= {n: share[:, j] for j, n in enumerate(self.within.get(category, {}))}
         return list(columns), np.stack(list(columns.values()), axis=1)
 
@@ -224,7 +252,7 @@ class WeightSpace:
 
     def moments(self) -> tuple[pd.Series, pd.DataFrame]:
         """Mean and covariance of the effective weights (percent of the whole), exact, no draws."""
-        mean, covariance = replace(self.outer, powers=tuple(int(p) for p in self._powers)).moments()
+        mean, covariance = self._outer_law.moments()
         product = covariance + np.outer(mean, mean)
         inside = [self.inner[c].moments() for c in self.ranges]
         share = np.concatenate([m for m, _ in inside]) / 100
@@ -250,7 +278,7 @@ class WeightSpace:
         leaves = table[self.names].to_numpy(float)
         outer = self.category_weights(leaves)
         inside = _within(outer, self.outer, tolerance) & (np.abs(outer.sum(axis=1) - 100) <= tolerance)
-        for i, (category, part) in enumerate(self._slices.items()):
+        for i, (category, part) in enumerate(self.parts.items()):
             box, whole = self.inner[category], outer[:, [i]] / 100
             inside &= (leaves[:, part] >= whole * box.lower - tolerance).all(axis=1)
             inside &= (leaves[:, part] <= whole * box.upper + tolerance).all(axis=1)
@@ -258,32 +286,27 @@ class WeightSpace:
         return pd.Series(inside, table.index) if isinstance(weights, pd.DataFrame) else bool(inside[0])
 
     def nearest(self, weights) -> pd.Series:
-        """Permitted weights near the given ones: nearest category weights first, then nearest inside each."""
+        """The permitted weights nearest to the given ones (Euclidean, percent of the whole)."""
         given = pd.Series(weights, dtype=float)
         if set(given.index) != set(self.names):
             raise SchemeError(f"Weights must be given for exactly {', '.join(self.names)}.")
         leaves = given[self.names].to_numpy()
-        wanted = self.category_weights(leaves[None])[0]
-        outer = self.outer.nearest(wanted)
-        found = np.empty(len(leaves))
-        for i, (category, part) in enumerate(self._slices.items()):
-            box = self.inner[category]
-            share = 100 * leaves[part] / wanted[i] if wanted[i] > 0 else np.full(len(box.lower), 100 / len(box.lower))
-            found[part] = outer[i] * box.nearest(share) / 100
+        found = nearest_point(leaves, *self.limits()) if self.within else self.outer.nearest(leaves)
         return pd.Series(found, self.names)
 
     def moved(self, weights, name: str, value: float) -> pd.Series:
         """Permitted weights with one of them at ``value``, the others of its level giving way within their ranges.
 
         ``name``: a category (``value`` in percent of the whole) or a weight inside one (percent of the category).
-        The value stops where its range, the total or an order does.
+        The value stops where its range, the total or an order does. A category at 0 % has no shares inside it; when it
+        comes back they are the mean permitted ones.
         """
         now = pd.Series(weights, dtype=float)[self.names].to_numpy()
         outer = self.category_weights(now[None])[0]
         level = next((c for c, inner in self.within.items() if name in inner), None)
         if level is None and name not in self.ranges:
             raise SchemeError(f"There is no weight {name}; move one of {', '.join([*self.ranges, *self.names])}.")
-        shares = {c: now[part] / (outer[i] / 100 or 1.0) for i, (c, part) in enumerate(self._slices.items())}
+        shares = self.shares(now)
         if level is None:
             outer = self.outer.moved(outer, list(self.ranges).index(name), value)
         else:
@@ -291,11 +314,22 @@ class WeightSpace:
         found = np.concatenate([outer[i] * share / 100 for i, share in enumerate(shares.values())])
         return pd.Series(found, self.names)
 
+    def shares(self, leaves: np.ndarray) -> dict[str, np.ndarray]:
+        """Weights inside each category, percent of the category, of one choice (names).
+
+        The mean permitted ones where the category stands at 0 %.
+        """
+        outer = self.category_weights(leaves[None])[0]
+        return {
+            c: 100 * leaves[part] / outer[i] if outer[i] > EDGE else self.inner[c].moments()[0]
+            for i, (c, part) in enumerate(self.parts.items())
+        }
+
     def largest(self, values: np.ndarray) -> np.ndarray:
         """Weights (..., names) that make sum of w * values largest over the whole space."""
         values = np.asarray(values, float)
-        parts = {c: self.inner[c].largest(values[..., part]) / 100 for c, part in self._slices.items()}
-        best = np.stack([(parts[c] * values[..., part]).sum(axis=-1) for c, part in self._slices.items()], axis=-1)
+        parts = {c: self.inner[c].largest(values[..., part]) / 100 for c, part in self.parts.items()}
+        best = np.stack([(parts[c] * values[..., part]).sum(axis=-1) for c, part in self.parts.items()], axis=-1)
         outer = self.outer.largest(best)
         return np.concatenate([outer[..., [i]] * parts[c] for i, c in enumerate(parts)], axis=-1)
 
@@ -303,7 +337,7 @@ class WeightSpace:
         """(A, b): weights w (percent of the whole, adding up to 100) are permitted just when A w <= b."""
         place = {n: i for i, n in enumerate(self.names)}
         eye = np.eye(len(place))
-        whole = {c: eye[part].sum(axis=0) for c, part in self._slices.items()}
+        whole = {c: eye[part].sum(axis=0) for c, part in self.parts.items()}
         rows, ends = [], []
         for c, (least, most) in self.ranges.items():
             rows += [-whole[c], whole[c]]
@@ -331,6 +365,16 @@ class WeightSpace:
         outer = corners[grid[0].ravel()]
         leaves = [outer[:, [i]] * v[g.ravel()] for i, (v, g) in enumerate(zip(inside, grid[1:], strict=True))]
         return pd.DataFrame(np.unique(np.round(np.concatenate(leaves, axis=1), 9), axis=0), columns=self.names)
+
+    @property
+    def rule(self) -> str:
+        """The law, and an order with what it leaves, in a few words: for every figure that rests on them."""
+        law = f"law: {self.law}"
+        if not self.order:
+            return law
+        ordered_ = replace(self, law="hierarchical").acceptance
+        told = ", ".join(f"{one} ≥ {other}" for one, other in self.order)
+        return f"{law}; order: {told}, which {100 * ordered_:.2g} % of the choices inside the ranges keep"
 
     @cached_property
     def notes(self) -> list[str]:
@@ -361,7 +405,8 @@ def _pair(name, bounds) -> Range:
     return least, most
 
 
-def _order(pair) -> tuple[str, str]:
+def ordered(pair) -> tuple[str, str]:
+    """(heavier, lighter) of an order, written as two names or as "heavier >= lighter"."""
     parts = re.split(r"\s*(?:>=|≥)\s*", pair.strip()) if isinstance(pair, str) else list(map(str, pair))
     if len(parts) != 2:
         raise SchemeError(

@@ -72,7 +72,7 @@ class WeightChoice:
     tau_found: float
     left_out: pd.Series
     space: WeightSpace
-    error: pd.Series | None
+    error: pd.DataFrame | None
 
     def __repr__(self) -> str:
         told = ", ".join(f"{n} {w:.1f}" for n, w in self.weights.items())
@@ -108,7 +108,7 @@ def choose_weights(
     *,
     order: Sequence[str] = (),
     pairs: Iterable[tuple[str, str]] = (),
-    error: pd.Series | None = None,
+    error: pd.Series | pd.DataFrame | None = None,
     tolerance: float = 0.05,
     seed: int = 1,
 ) -> WeightChoice:
@@ -121,8 +121,9 @@ def choose_weights(
         takes no part, because a shared weight makes the score depend on more than the weights.
     order : sequence of employees, best first
     pairs : (better, worse) statements; with ``order``, both count
-    error : Series, optional
-        Variance of the error of each weight's points (points squared); needed for the aim "reliable".
+    error : Series or DataFrame, optional
+        Variance of the error of each weight's points (points squared), or the covariance of these errors within a
+        person where they go together (one rater rates several); needed for the aim "reliable".
     tolerance : float
         How far near-optimal weights may fall short, as a share of the best.
 
@@ -259,27 +260,40 @@ def _tau(leads: np.ndarray) -> np.ndarray:
     return (kept - broken) / np.sqrt(leads.shape[1] * np.maximum(kept + broken, 1))
 
 
-def _errors(error: pd.Series | None, space: WeightSpace) -> pd.Series:
+def _errors(error: pd.Series | pd.DataFrame | None, space: WeightSpace) -> pd.DataFrame:
+    """The covariance of errors by weight; variances alone are a covariance without links."""
     if error is None:
         raise DataError("Reliability needs the error variance of each weight's points; give it as error.")
-    given = pd.Series(error, dtype=float).reindex(space.names)
-    if given.isna().any() or (given < 0).any() or not (given > 0).any():
+    if isinstance(error, pd.Series):
+        given = pd.Series(error, dtype=float).reindex(space.names)
+        table = pd.DataFrame(np.diag(given), space.names, space.names)
+    else:
+        table = error.astype(float).reindex(index=space.names, columns=space.names)
+        given = pd.Series(np.diag(table), space.names)
+    if table.isna().any(axis=None) or (given < 0).any() or not (given > 0).any():
         raise DataError(
             "The error variance must be a number of 0 or more for every weight and above 0 for one at least; "
             f"given: {', '.join(f'{n} {v:g}' for n, v in given.items())}."
         )
-    return given
+    values = table.to_numpy()
+    if not np.allclose(values, values.T) or np.linalg.eigvalsh(values)[0] < -1e-8 * given.max():
+        raise DataError("The covariance of errors must be symmetric and give no score a negative variance.")
+    return table
 
 
-def _goal(aim: str, points: np.ndarray, error: pd.Series | None):
+def _goal(aim: str, points: np.ndarray, error: pd.DataFrame | None):
     """What is aimed at, for weights (choices, weights)."""
     spread = np.cov(points, rowvar=False).reshape(points.shape[1], -1) / 1e4 if len(points) > 1 else None
     if spread is None or not (np.diag(spread) > 1e-12).any():
         raise DataError("The points of fewer than two employees differ; no weights can tell them apart.")
     if aim == "discriminating":
         return lambda w: np.einsum("ci,ij,cj->c", w, spread, w)
-    noise = error.to_numpy() / 1e4 if error is not None else np.zeros(points.shape[1])
-    return lambda w: 1 - (w**2 @ noise) / np.maximum(np.einsum("ci,ij,cj->c", w, spread, w), 1e-12)
+    noise = error.to_numpy() / 1e4 if error is not None else np.zeros_like(spread)
+
+    def reliability(w):
+        return 1 - np.einsum("ci,ij,cj->c", w, noise, w) / np.maximum(np.einsum("ci,ij,cj->c", w, spread, w), 1e-12)
+
+    return reliability
 
 
 def _best(goal, points: np.ndarray, space: WeightSpace, draws: np.ndarray, aim: str) -> np.ndarray:

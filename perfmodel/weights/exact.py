@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..space import WeightSpace
+from ..space.boxsimplex import EDGE
 from ..space.polytope import Polytope
 from .panel import LAST_BIT, Ladder, Panel
 
@@ -10,24 +11,34 @@ MOST_VARY = 7  # weights: beyond, the set falls into too many simplices
 
 
 def corners(space: WeightSpace) -> tuple[Polytope | None, str]:
-    """The permitted set as a polytope under its uniform law, or why there is no formula."""
-    if any(box.dimension for box in space.inner.values()):
+    """The permitted set as a polytope under its uniform law, or why there is no formula.
+
+    There is one where category weights vary and all shares inside are fixed, and where category weights are fixed and
+    shares inside vary: independent uniform laws are the uniform law of the product of their sets.
+    """
+    if space.outer.dimension and any(box.dimension for box in space.inner.values()):
         return None, (
             "weights inside categories may vary too, and a score is then a product of drawn weights; "
             "the law of such products has no simple formula"
         )
-    if len(space.outer.free) > MOST_VARY:
-        return None, f"{len(space.outer.free)} weights may vary, and the formula is used for at most {MOST_VARY}"
+    if space.dimension > MOST_VARY - 1:
+        vary = sum(len(box.free) for box in (space.outer, *space.inner.values()))
+        return None, f"{vary} weights may vary, and the formula is used for at most {MOST_VARY}"
     return Polytope(space.vertices().to_numpy()), ""
 
 
 def linear(panel: Panel, space: WeightSpace) -> np.ndarray:
-    """Whose score is linear in the weights: all but those whose missing KPI is shared among weights that vary."""
-    varies = np.ptp(space.vertices().to_numpy(), axis=0) > 0
+    """Whose score is linear in the weights: all but those whose missing KPI is shared among two or more weights
+    that vary."""
+    own = {tuple(range(part.start, part.stop)): space.inner[c] for c, part in space.parts.items()}
+    eye = np.eye(len(space.names))
+    varies = np.diag(space.largest(eye)) - np.diag(space.largest(-eye)) > EDGE
     found = np.ones(len(panel.points), dtype=bool)
     for part in panel.parts.values():
-        if not space.within and varies[part].sum() and len(part) > 1:
-            found &= ~np.isnan(panel.points[:, part]).any(axis=1)
+        box = own.get(tuple(part))
+        if len(part) > 1 and varies[part].any() and (box is None or box.dimension):
+            there = (~np.isnan(panel.points[:, part])).sum(axis=1)
+            found &= (there == len(part)) | (there <= 1)  # one alone stands for the category whatever its share
     return found
 
 

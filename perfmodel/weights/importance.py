@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from ..space import WeightSpace
-from ..space.boxsimplex import EDGE
+from ..space.boxsimplex import EDGE, BoxSimplex
 from .panel import Ladder, Panel
 
 TOLERATED = 0.05  # share of employees whose grade may change inside the stable interval
@@ -38,7 +38,11 @@ def importance(
     drawn = (made * made.sum(axis=1, keepdims=True)).sum(axis=0) / max(n - 1, 1)
     variance = drawn.sum()
     enough = n > 1 and variance > 1e-12
-    low, high = _stable(panel, space, weights, ladder) if n else (np.full(len(weights), np.nan),) * 2
+    low = high = np.full(len(weights), np.nan)
+    if n:
+        paths = [kpi_paths(space, weights, up) for up in (False, True)]
+        safe = _stable(panel, space, weights, ladder, paths)
+        low, high = (weights + part * np.diagonal(path) for part, path in zip(safe, paths, strict=True))
     cap = points_cap.to_numpy(float)
     there = ~np.isnan(panel.points)
     at_cap = (there & (np.nan_to_num(panel.points, nan=-np.inf) >= cap - 1e-9)).sum(axis=0)
@@ -57,12 +61,73 @@ def importance(
     )
 
 
-def _stable(panel: Panel, space: WeightSpace, weights: np.ndarray, ladder: Ladder) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest value of each weight before too many grades change; halving, as changes only grow."""
+def categories(
+    panel: Panel, space: WeightSpace, baseline: pd.Series, ladder: Ladder, kpis: pd.DataFrame
+) -> pd.DataFrame:
+    """One row a category: weight_nominal, importance, importance_share, stable_low, stable_high.
+
+    ``kpis`` is :func:`importance`; a category's importance is the sum of its weights'. The stable interval is of the
+    category's weight in percent of the whole, the shares inside staying and the other categories giving way by the
+    room they have: in a tree a weight inside a fixed category says nothing of this choice, which is the larger one.
+    """
+    weights = baseline.to_numpy()
+    outer = space.category_weights(weights[None])[0]
+    low = high = np.full(len(outer), np.nan)
+    if len(panel.points):
+        paths = [category_paths(space, weights, up) for up in (False, True)]
+        safe = _stable(panel, space, weights, ladder, paths)
+        own = [[path[i, part].sum() for i, part in enumerate(space.parts.values())] for path in paths]
+        low, high = (outer + part * np.array(step) for part, step in zip(safe, own, strict=True))
+    of = kpis.groupby([space.categories[n] for n in kpis.index])[["importance", "importance_share"]]
+    table = of.sum(min_count=1).reindex(list(space.ranges))
+    table.insert(0, "weight_nominal", outer)
+    return table.assign(stable_low=np.round(low, 6), stable_high=np.round(high, 6)).rename_axis("category")
+
+
+def category_paths(space: WeightSpace, weights: np.ndarray, up: bool) -> np.ndarray:
+    """The longest move of each category, the shares inside staying: (categories, weights), percent of the whole."""
+    outer, shares = space.category_weights(weights[None])[0], space.shares(weights)
+    spread = np.zeros((len(outer), len(weights)))  # percent of the whole by one point of each category
+    for i, (c, part) in enumerate(space.parts.items()):
+        spread[i, part] = shares[c] / 100
+    return np.stack([_move(space.outer, outer, i, up) for i in range(len(outer))]) @ spread
+
+
+def kpi_paths(space: WeightSpace, weights: np.ndarray, up: bool) -> np.ndarray:
+    """The longest move of each weight inside its level, percent of the whole: (weights, weights)."""
+    steps = np.zeros((len(weights), len(weights)))
+    if not space.within:
+        return np.stack([_move(space.outer, weights, j, up) for j in range(len(weights))])
+    outer, shares = space.category_weights(weights[None])[0], space.shares(weights)
+    for i, (c, part) in enumerate(space.parts.items()):
+        for at, j in enumerate(range(part.start, part.stop)):
+            steps[j, part] = _move(space.inner[c], shares[c], at, up) * outer[i] / 100
+    return steps
+
+
+def _move(box: BoxSimplex, now: np.ndarray, at: int, up: bool) -> np.ndarray:
+    """The longest move of one weight up (or down) inside its range, the others giving way by their room."""
+    least, most = box.reach
+    room = np.maximum((now - least) if up else (most - now), 0.0)
+    own = max((most[at] - now[at]) if up else (now[at] - least[at]), 0.0)
+    room[at] = 0.0
+    far = min(own, room.sum())
+    step = np.zeros(len(now))
+    if far > 0:
+        sign = 1.0 if up else -1.0
+        step -= sign * far * room / room.sum()
+        step[at] = sign * far
+    return step
+
+
+def _stable(
+    panel: Panel, space: WeightSpace, weights: np.ndarray, ladder: Ladder, paths: list[np.ndarray]
+) -> list[np.ndarray]:
+    """How far along each path (paths, weights) few grades change, as a share of it; halving, as changes only grow."""
     now = ladder.place(panel.scores(weights[None])[0])
-    ends = []
-    for up in (False, True):
-        path = np.stack([_step(space, weights, j, up) for j in range(len(weights))])
+    found = []
+    for whole in paths:
+        path, part = within_limits(space, weights, whole)
         safe, reach = np.zeros(len(path)), np.ones(len(path))
         tried = np.ones(len(path))
         for _ in range(HALVINGS):
@@ -70,33 +135,14 @@ def _stable(panel: Panel, space: WeightSpace, weights: np.ndarray, ladder: Ladde
             good = (grades != now).sum(axis=1) <= TOLERATED * max(len(now), 1)
             safe, reach = np.where(good, tried, safe), np.where(good, reach, tried)
             tried = np.where(safe == 1.0, 1.0, (safe + reach) / 2)
-        ends.append(weights + safe * np.diagonal(path))
-    return ends[0], ends[1]
+        found.append(safe * part)
+    return found
 
 
-def _step(space: WeightSpace, weights: np.ndarray, j: int, up: bool) -> np.ndarray:
-    """The longest move of weight j up (or down) inside the space, the others giving way by their room."""
-    names = space.names
-    if space.within:
-        category = space.categories[names[j]]
-        box, part = space.inner[category], [i for i, n in enumerate(names) if space.categories[n] == category]
-        whole = weights[part].sum() / 100
-    else:
-        box, part, whole = space.outer, list(range(len(names))), 1.0
-    step = np.zeros(len(names))
-    if whole <= 0:
-        return step
-    share, at = weights[part] / whole, part.index(j)
-    least, most = box.reach
-    room = np.maximum((share - least) if up else (most - share), 0.0)
-    room[at] = 0.0
-    own = max((most[at] - share[at]) if up else (share[at] - least[at]), 0.0)
-    move = min(own, room.sum())
-    if move > 0:
-        sign = 1.0 if up else -1.0
-        step[part] = -sign * move * room / room.sum() * whole
-        step[j] = sign * move * whole
-    rows, ends = space.limits()  # an order among the weights may stop the move earlier
-    rate, slack = rows @ step, ends - rows @ weights
-    stops = rate > EDGE
-    return step * min(1.0, max(float(np.min(slack[stops] / rate[stops], initial=1.0)), 0.0))
+def within_limits(space: WeightSpace, weights: np.ndarray, path: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Paths (paths, weights) as far as an order among the weights lets them go, and the share of each that is."""
+    rows, ends = space.limits()
+    rate, slack = path @ rows.T, ends - rows @ weights
+    stops = np.where(rate > EDGE, slack / np.where(rate > EDGE, rate, 1.0), 1.0)
+    part = np.clip(stops.min(axis=1), 0.0, 1.0)
+    return path * part[:, None], part

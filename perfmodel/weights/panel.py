@@ -32,7 +32,7 @@ class Panel:
 
     @cached_property
     def filled(self) -> np.ndarray:
-        return np.nan_to_num(self.points, nan=0.0)
+        return self.points if self._whole.all() else np.nan_to_num(self.points, nan=0.0)
 
     @cached_property
     def _patterns(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -90,6 +90,10 @@ class Ladder:
     grades: tuple[str, ...]
     least: np.ndarray
     cap: np.ndarray  # position of the best grade each employee may have; 0 = no cap
+
+    def take(self, who) -> "Ladder":
+        """The same for some employees, by position."""
+        return Ladder(self.grades, self.least, self.cap[who])
 
     def place(self, scores: np.ndarray) -> np.ndarray:
         """Position of the grade of each score (..., employees); 0 is the best, lower bound inclusive."""

@@ -20,6 +20,18 @@ CLASSES = 8
 CHUNK = 512  # results taken at a time
 
 
+def chance_level(draws: int, inputs: int, k: int = CLASSES, alpha: float = 0.01) -> float:
+    """The index that the best of ``inputs`` weights passes with chance ``alpha`` where none explains anything.
+
+    Classes of pure noise explain a share of the variance distributed as chi-square with k - 1 degrees of freedom over
+    the draws; Bonferroni's level for the best of several.
+    """
+    from scipy.special import chdtri
+
+    by_chance = (k - 1) / (draws - 1)
+    return float((chdtri(k - 1, alpha / inputs) / (draws - 1) - by_chance) / (1 - by_chance))
+
+
 def classes(x: np.ndarray, k: int = CLASSES) -> np.ndarray:
     """Class of each draw in each input (draws, inputs), of equal counts by the input's order; 0 where it is fixed."""
     n = len(x)

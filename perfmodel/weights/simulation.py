@@ -11,17 +11,17 @@ from ..errors import DataError, SchemeError
 from ..space import WeightSpace
 from ..tables import conform
 from . import exact
-from .importance import importance
-from .panel import LAST_BIT, Ladder, Panel
-from .ranks import rank_limits
-from .sensitivity import first_order
-from .tally import Precision, Tally, first_draws, streams
+from .importance import categories, importance
+from .limits import score_limits
+from .panel import LAST_BIT, Ladder, Panel, ranks
+from .ranks import Budget, rank_limits
+from .sensitivity import CLASSES, chance_level, first_order
+from .tally import CELLS, Precision, Tally, first_draws, streams
 from .turn import turning_weights
+from .why import turns
 
 RANK_BANDS = (0.10, 0.25, 0.50, 0.75, 0.90, 1.0)  # upper ends, as shares of the employees ranked
 MOST_DRAWS = 65_536
-LIMIT_WORK = 4_000_000  # pairs of employees compared for the best and worst rank
-PROOF_EFFORT = 600  # employees compared in the mixed-integer programmes that prove ranks
 DRIVEN = 512  # employees whose drivers are found at a time
 
 
@@ -49,6 +49,7 @@ class WeightSimulation:
     panel: Panel
     ladder: Ladder
     points_cap: pd.Series
+    rank_effort: float = 1.0
 
     def __repr__(self) -> str:
         sure = int((self.stay > 1 - 1e-12).sum())
@@ -72,7 +73,8 @@ class WeightSimulation:
     def exact_grade_shares(self) -> pd.DataFrame | None:
         """``grade_shares`` by formula, without draws; None where there is no formula, see ``exact_reason``.
 
-        There is one where only weights of one level vary, at most seven: the law of a score is then a B-spline.
+        There is one where only weights of one level vary, at most seven (category weights, or shares inside fixed
+        categories): the law of a score is then a B-spline.
         Empty rows: employees without a result, or with a missing KPI whose weight is shared among weights that vary.
         """
         polytope, _ = self._law
@@ -91,7 +93,7 @@ class WeightSimulation:
         """What can be said of each grade for certain: employees x grades, ``always``, ``never`` or ``some``.
 
         From the lowest and highest score that permitted weights can give (linear programmes in closed form). A claim
-        of never or always holds even where a KPI is missing; ``some`` then means not excluded.
+        of never or always holds in any case; ``some`` means not excluded where ``score_limits`` are not exact.
         """
         limits = self.score_limits.loc[self._who]
         low, high = (self.ladder.place(limits[c].to_numpy()) for c in ("low", "high"))
@@ -101,13 +103,14 @@ class WeightSimulation:
         return pd.DataFrame(words, self._who, list(self.ladder.grades)).reindex(self.score.index, fill_value="")
 
     @cached_property
-    def _driven(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
-        """For each weight and employee: share of the variance of grade changes explained, its side; and of scores."""
+    def _driven(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, np.ndarray]:
+        """For each weight and employee: share of the variance of grade changes explained, its side; of all; and whose
+        changes are enough to tell a driver from chance."""
         draws = first_draws(self.space, self.seed)
         names, nodes = self.space.nodes(draws)
         n = len(self._who)
         index, side = np.zeros((len(names), n)), np.zeros((len(names), n))
-        explained, varies = np.zeros((2, len(names))), np.zeros(2)
+        explained, varies, enough = np.zeros((2, len(names))), np.zeros(2), np.zeros(n, dtype=bool)
         place = self.ladder.place(self.panel.scores(self.baseline.to_numpy()[None])[0])
         low, high = self.ladder.band(place)
         for start in range(0, n, DRIVEN):
@@ -120,9 +123,11 @@ class WeightSimulation:
                 explained[k] += found @ weight
                 varies[k] += weight.sum()
             index[:, part], side[:, part] = found, rises
+            enough[part] = flipped.sum(axis=0) >= CLASSES
+        enough &= index.max(axis=0, initial=0.0) > chance_level(len(draws), len(names))
         share = pd.DataFrame((explained / np.maximum(varies, 1e-12)[:, None]).T, names, ["score", "grade"])
         share[share.columns[varies < 1e-12]] = np.nan
-        return pd.DataFrame(index.T, self._who, names), pd.DataFrame(side.T, self._who, names), share
+        return pd.DataFrame(index.T, self._who, names), pd.DataFrame(side.T, self._who, names), share, enough
 
     @property
     def sensitivity(self) -> pd.DataFrame:
@@ -141,13 +146,12 @@ class WeightSimulation:
         ``index`` is the share of the variance of "the grade changes" that the weight explains (see
         :mod:`perfmodel.weights.sensitivity`); a category's weight in percent of the whole, a KPI's in percent of its
         category. ``direction`` says whether more or less of it changes the grade. Empty: the grade never changes, or
-        too seldom for one weight to stand out.
+        no weight explains more than the best of them would by chance in one person of a hundred.
         """
-        index, side, _ = self._driven
+        index, side, _, some = self._driven
         strength = index.to_numpy()
         at = strength.argmax(axis=1) if strength.size else np.zeros(len(index), int)
         row = np.arange(len(at))
-        some = strength.max(axis=1, initial=0.0) > 0
         up = side.to_numpy()[row, at] if strength.size else np.zeros(0)
         table = pd.DataFrame(
             {
@@ -165,28 +169,74 @@ class WeightSimulation:
 
     @cached_property
     def moments(self) -> pd.DataFrame:
-        """Mean and SD of each score over the permitted weights, exact; empty where a KPI is missing."""
+        """Mean and SD of each score over the permitted weights: mean, sd, exact.
+
+        Exact where the score is linear in what is drawn; else, where a missing KPI is shared among weights that vary,
+        from all draws of the simulation.
+        """
         mean, covariance = self.space.moments()
-        points = self.panel.points
+        points = self.panel.complete(mean.to_numpy())
         average = points @ mean.to_numpy() / 100 + self.panel.offset
         variance = np.einsum("ej,jk,ek->e", points, covariance.to_numpy() / 1e4, points)
-        table = pd.DataFrame({"mean": average, "sd": np.sqrt(np.maximum(variance, 0.0))}, self._who)
-        return table.reindex(self.score.index)
+        spread = np.sqrt(np.maximum(variance, 0.0))
+        linear = exact.linear(self.panel, self.space)
+        average[~linear], spread[~linear] = self._drawn_moments(self.panel.take(~linear))
+        return pd.DataFrame({"mean": average, "sd": spread, "exact": linear}, self._who).reindex(self.score.index)
+
+    def _drawn_moments(self, panel: Panel) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and SD of scores over the draws of the simulation, block by block."""
+        n = len(panel.points)
+        total, squares, draws = np.zeros(n), np.zeros(n), 0
+        base = panel.scores(self.baseline.to_numpy()[None])[0]  # measured from here, so that no digits cancel
+        rows = max(CELLS // max(n, 1), 1)
+        for stream in streams(self.space, self.seed) if n else ():
+            have = 0
+            while have < self.precision.draws // self.precision.scramblings:
+                weights = next(stream)
+                for start in range(0, len(weights), rows):
+                    off = panel.scores(weights[start : start + rows]) - base
+                    total += off.sum(axis=0)
+                    squares += (off**2).sum(axis=0)
+                have += len(weights)
+            draws += have
+        average = total / max(draws, 1)
+        return base + average, np.sqrt(np.maximum(squares / max(draws, 1) - average**2, 0.0))
 
     @cached_property
     def score_limits(self) -> pd.DataFrame:
-        """Scores no permitted weights pass: low, high, and whether both are reached (no KPI is missing)."""
-        ends = {}
-        for name, sign, end in (("low", -1.0, np.nanmin), ("high", 1.0, np.nanmax)):
-            points = self.panel.bounded(end)
-            ends[name] = (self.space.largest(sign * points) * points).sum(axis=1) / 100 + self.panel.offset
-        table = pd.DataFrame(ends | {"exact": ~np.isnan(self.panel.points).any(axis=1)}, self._who)
-        return table.reindex(self.score.index)
+        """Scores no permitted weights pass: low, high, and whether both are reached: see ``weights.limits``."""
+        low, high, reached = score_limits(self.panel, self.space)
+        return pd.DataFrame({"low": low, "high": high, "exact": reached}, self._who).reindex(self.score.index)
 
     def summary(self) -> pd.DataFrame:
         """Employees whose grade rests on the choice of weights, the least settled first."""
         table = self.grade_shares.add_prefix("w_").assign(grade=self.grade, w_stay=self.stay, driver=self.driver)
         return table[table["w_stay"] < 1 - 1e-12].sort_values("w_stay", kind="stable")
+
+    def why(self) -> pd.DataFrame:
+        """Why grades rest on the choice: ``employee_id, grade, w_stay, driver, direction, weight_now, turns_at,
+        grade_then`` of those who do not keep their grade in every draw, the least settled first.
+
+        ``driver``: the weight that drives it (:attr:`drivers`) and whether more or less of it changes the grade; ``""``
+        where none stands out. ``turns_at``: the value at which it turns the grade, the others of its level giving way;
+        empty where it alone does not. Categories in percent of the whole, weights inside in percent of the category.
+        """
+        open_ = self.stay[self.stay < 1 - 1e-12].index
+        table = pd.DataFrame({"grade": self.grade, "w_stay": self.stay}).loc[open_]
+        table = table.join(self.drivers[["weight", "direction"]].rename(columns={"weight": "driver"}))
+        table = table.assign(weight_now=np.nan, turns_at=np.nan, grade_then="")
+        led = table.index[table["driver"] != ""]
+        if len(led):
+            at = self._who.get_indexer(led)
+            now, then, place = turns(
+                self.panel.take(at), self.space, self.baseline.to_numpy(), self.ladder.take(at),
+                list(table.loc[led, "driver"]), table.loc[led, "direction"].eq("more").to_numpy(),
+            )  # fmt: skip
+            grades = np.array(self.ladder.grades, object)[place]
+            table.loc[led, "weight_now"], table.loc[led, "turns_at"] = now, then
+            table.loc[led, "grade_then"] = np.where(np.isnan(then), "", grades)
+        table = table.rename_axis("employee_id").reset_index()
+        return table.sort_values(["w_stay", "employee_id"], kind="stable", ignore_index=True)
 
     @property
     def _who(self) -> pd.Index:
@@ -197,11 +247,18 @@ class WeightSimulation:
         """Best and worst rank any permitted weights can give: best, best_bound, worst, worst_bound, exact.
 
         ``best`` and ``worst`` are reached by some permitted weights; the bounds cannot be passed. Where they
-        meet, the ranks are exact.
+        meet, the ranks are exact. As far as ``rank_effort`` goes, so that the same input gives the same table; see
+        :meth:`prove_ranks` for a limit of time.
         """
+        return self._limits(Budget(self.rank_effort))
+
+    def prove_ranks(self, seconds: float) -> pd.DataFrame:
+        """``rank_limits`` with as many ranks proved as ``seconds`` allow; one programme may pass them by a moment."""
+        return self._limits(Budget(seconds=seconds))
+
+    def _limits(self, budget: Budget) -> pd.DataFrame:
         found = self.found_ranks.reindex(self._who)
-        table = rank_limits(self.panel, self.space, found, most=LIMIT_WORK, effort=PROOF_EFFORT)
-        return table.reindex(self.score.index)
+        return rank_limits(self.panel, self.space, found, budget).reindex(self.score.index)
 
     @property
     def best_rank(self) -> pd.Series:
@@ -255,10 +312,56 @@ class WeightSimulation:
         turns = None if turn is None else pd.Series(turn, self.baseline.index)
         return Outranking(one, other, float(share), float(share_other), mean, mean_other, turns, by_formula)
 
+    def compare(self, other: "WeightSimulation") -> pd.DataFrame:
+        """What another scenario changes (other points, caps or offsets; the same permitted weights): other less this.
+
+        Index employee_id of those with a result in both: ``changed``, the share of permitted weights that give another
+        grade in the other scenario, ``score`` (mean difference, points) and ``w_<grade>`` (difference of shares), each
+        with its standard error ``..._se``. Both scenarios are scored under the same draws and differences taken draw
+        by draw, so what the draws have in common cancels; the scatter between scramblings is the error.
+
+        Raises
+        ------
+        DataError
+            If weights, law, order or grades differ: there would be no draw in common.
+        """
+        if self.space != other.space or self.ladder.grades != other.ladder.grades:
+            raise DataError("Scenarios are compared under the same permitted weights and grades; these differ.")
+        who = self._who.intersection(other._who)
+        sides = [(s.panel.take(at := s._who.get_indexer(who)), s.ladder.take(at)) for s in (self, other)]
+        grades = self.ladder.grades
+        draws = max(self.precision.draws, other.precision.draws) // self.precision.scramblings
+        found = np.zeros((self.precision.scramblings, 2 + len(grades), len(who)))
+        rows = max(CELLS // max(len(who), 1), 1)
+        for k, stream in enumerate(streams(self.space, self.seed)):
+            have = 0
+            while have < draws:
+                weights = next(stream)
+                for start in range(0, len(weights), rows):
+                    scores = [panel.scores(weights[start : start + rows]) for panel, _ in sides]
+                    place = [ladder.place(s) for s, (_, ladder) in zip(scores, sides, strict=True)]
+                    found[k, 0] += (place[0] != place[1]).sum(axis=0)
+                    found[k, 1] += (scores[1] - scores[0]).sum(axis=0)
+                    for g in range(len(grades)):
+                        found[k, 2 + g] += (place[1] == g).sum(axis=0) - (place[0] == g).sum(axis=0)
+                have += len(weights)
+            found[k] /= max(have, 1)
+        mean, se = found.mean(axis=0), found.std(axis=0, ddof=1) / np.sqrt(len(found))
+        names = ["changed", "score", *(f"w_{g}" for g in grades)]
+        columns: dict[str, np.ndarray] = {}
+        for name, value, error in zip(names, mean, se, strict=True):
+            columns |= {name: value, f"{name}_se": error}
+        return pd.DataFrame(columns, who.rename("employee_id"))
+
     @cached_property
     def importance(self) -> pd.DataFrame:
         """What each weight does at the baseline: see :func:`perfmodel.weights.importance`."""
         return importance(self.panel, self.space, self.baseline, self.ladder, self.points_cap)
+
+    @cached_property
+    def category_importance(self) -> pd.DataFrame:
+        """The same of each category's weight: see :func:`perfmodel.weights.importance.categories`."""
+        return categories(self.panel, self.space, self.baseline, self.ladder, self.importance)
 
     def weight_grades(self, profile: str = "") -> pd.DataFrame:
         """The contract's table ``weight_grades``; employees without a result are left out."""
@@ -272,17 +375,32 @@ class WeightSimulation:
             rank_worst=limits["worst"],
             rank_exact=limits["exact"],
             driver=self.driver,
+            rank_best_bound=limits["best_bound"],
+            rank_worst_bound=limits["worst_bound"],
+            score_mean=self.moments["mean"],
+            score_sd=self.moments["sd"],
+            score_min=self.score_limits["low"],
+            score_max=self.score_limits["high"],
+            score_exact=self.moments["exact"].eq(True) & self.score_limits["exact"].eq(True),
+            driver_direction=self.drivers["direction"],
+            law=self.space.law,
         )
         return conform(table.loc[self._who], "weight_grades", tuple(self.grade_shares.columns))
 
     def weight_rank_bands(self, profile: str = "") -> pd.DataFrame:
         """The contract's table ``weight_rank_bands``; employees without a result are left out."""
         table = self.rank_bands()
-        return conform(table[table["employee_id"].isin(self._who)].assign(profile=profile), "weight_rank_bands")
+        return conform(
+            table[table["employee_id"].isin(self._who)].assign(profile=profile, law=self.space.law), "weight_rank_bands"
+        )
 
     def weight_importance(self, profile: str = "") -> pd.DataFrame:
         """The contract's table ``weight_importance``."""
         return conform(self.importance.reset_index().assign(profile=profile), "weight_importance")
+
+    def weight_categories(self, profile: str = "") -> pd.DataFrame:
+        """The table ``weight_categories``: what each category's weight does."""
+        return conform(self.category_importance.reset_index().assign(profile=profile), "weight_categories")
 
 
 @dataclass(frozen=True, eq=False)
@@ -317,6 +435,7 @@ def simulate_weights(
     points_cap: Mapping[str, float] | None = None,
     bands: tuple[float, ...] = RANK_BANDS,
     most_draws: int = MOST_DRAWS,
+    rank_effort: float = 1.0,
 ) -> WeightSimulation:
     """Grades and ranks of employees under every permitted choice of weights.
 
@@ -343,6 +462,8 @@ def simulate_weights(
     bands : tuple
         Upper ends of the rank bands, as shares of the employees ranked; the last is 1. Empty: no ranks at all,
         which is several times as fast for a large company.
+    rank_effort : float
+        How hard best and worst ranks are proved, in multiples of the usual work; 0 leaves what was found and bounds.
 
     Raises
     ------
@@ -369,6 +490,8 @@ def simulate_weights(
     place = ladder.place(now)
     edges = _rank_edges(bands, int(ranked.sum())) if bands else {}
     tally = Tally(panel, ladder, space, list(edges.values()))
+    if len(now):
+        tally.best = tally.worst = ranks(now[None])[0].astype(np.int64)  # where no draw is ranked: at the baseline
     precision = tally.run(seed, half_width, most_draws)
     within = tally.band_shares
     if edges:
@@ -385,7 +508,7 @@ def simulate_weights(
         baseline=base,
         score=pd.Series(now, who, name="score").reindex(everyone),
         grade=pd.Series(np.array(ladder.grades, object)[place], who, name="grade").reindex(everyone, fill_value=""),
-        grade_shares=frame(tally.shares.mean(axis=0).T, list(ladder.grades)),
+        grade_shares=frame(tally.mean_shares, list(ladder.grades)),
         reason=reason,
         precision=precision,
         seed=seed,
@@ -395,6 +518,7 @@ def simulate_weights(
         panel=panel,
         ladder=ladder,
         points_cap=pd.Series(points_cap or {}, dtype=float).reindex(space.names),
+        rank_effort=rank_effort,
     )
 
 

@@ -58,6 +58,7 @@ def check(ground: Ground) -> None:
             f"The scheme's severity.link is vignettes and no rating has the role {VIGNETTE}, so nothing links raters; "
             "add the ratings of the written cases, or write link: none.",
         )  # fmt: skip
+    _anchor_by_rater(ground, set(zip(rater[role != "self"], who[role != "self"], strict=True)))
     submitted = rows.frame["submitted_on"].to_numpy()
     found.rows(
         submitted < np.datetime64(scheme.start), rows, "submitted_on", "warning", "date-before",
@@ -65,6 +66,21 @@ def check(ground: Ground) -> None:
     )  # fmt: skip
     if ground.sound("ratings", "results", "exclusions"):
         _owed(ground)
+
+
+def _anchor_by_rater(ground: Ground, rates: set[tuple[str, str]]) -> None:
+    """A rater who approves the target of the figure that raters are compared by moves the comparison."""
+    anchor, rows = ground.scheme.severity.anchor, ground.tables["results"]
+    if not anchor or not ground.sound("results"):
+        return
+    who, kpi, approver = (rows.text(c) for c in ("employee_id", "kpi", "approved_by"))
+    own = [k in anchor and (a, w) in rates for k, a, w in zip(kpi, approver, who, strict=True)]
+    ground.found.rows(
+        np.array(own, bool), rows, "approved_by", "warning", "anchor-by-rater",
+        lambda r: f"{who[r]}, {kpi[r]}: {approver[r]}, who rates {who[r]}, approved the target, and severity.anchor "
+        "compares raters by this figure; an easy target would pass for a good team. Anchor on a figure whose target "
+        "others set.",
+    )  # fmt: skip
 
 
 def _owed(ground: Ground) -> None:

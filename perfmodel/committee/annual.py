@@ -1,0 +1,180 @@
+"""The year before the committee: decided grades of quarters that the ledger has as final, else proposals, and said."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+
+from ..assessment import Assessment
+from ..cycle import Cycle
+from ..errors import DecisionError, RunError
+from ..io import csv_bytes, digest, read_year
+from ..language import say, say_n, spoken
+from ..ledger import Entry
+from ..quarters import Year, annual
+from ..report import annual_page
+from ..runner import publish
+from ..runner.run import one_cycle
+from .case import Roll, inputs_digest
+from .following import SAME_WITHIN
+from .publish import _alone, today
+from .state import State, state_of, status_of
+
+NOTE = "year.json"
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a quarter gives to the year: ``status`` is that of its committee, "" where it is not final."""
+
+    quarter: str
+    status: str
+    run: str
+    entry: int
+    n_decided: int
+
+    def sentence(self) -> str:
+        if self.status:
+            return say(
+                "{quarter}: decided grades of {n} people, {status} by entry {entry} of the ledger, on run {run}.",
+                quarter=self.quarter,
+                n=self.n_decided,
+                status=say(self.status),
+                entry=self.entry,
+                run=self.run,
+            )
+        if self.n_decided:
+            return say_n(
+                "{quarter}: from proposals, not decided; {n} decision is recorded, and the quarter is not final.",
+                "{quarter}: from proposals, not decided; {n} decisions are recorded, and the quarter is not final.",
+                self.n_decided,
+                quarter=self.quarter,
+            )
+        return say("{quarter}: from proposals, not decided.", quarter=self.quarter)
+
+
+def year_of(
+    cycles: Sequence[Cycle], entries: Iterable[Entry] = (), day: date | None = None
+) -> tuple[Year, list[Source]]:
+    """The year of ``cycles``: of each that is final in ``entries`` the decided grades, of the others the proposals.
+
+    Raises
+    ------
+    DecisionError
+        If a quarter is final on other data than lie there now, or the program gives other scores than were decided on.
+    """
+    entries = tuple(entries)
+    assessed, decided, sources = [], {}, []
+    for cycle in cycles:
+        one, state = Assessment(cycle), state_of(entries, cycle.id)
+        if state.final is not None:
+            _must_be_what_was_decided_on(one, state)
+            decided[cycle.id] = pd.DataFrame(state.grades.items(), columns=["employee_id", "grade"])
+        assessed.append(one)
+        sources.append(_source(cycle, state, day or today()))
+    return annual(assessed, decided=decided), sources
+
+
+def _source(cycle: Cycle, state: State, day: date) -> Source:
+    if state.final is None:
+        return Source(cycle.id, "", "", 0, len(state.decisions))
+    roll = Roll(cycle.id, "", tuple(cycle.scheme.cuts), {})
+    status = status_of(state, roll, cycle.scheme.outcomes.appeal.working_days, day)
+    return Source(cycle.id, status, str(state.final.data["run"]), state.final.seq, len(state.decisions))
+
+
+def _must_be_what_was_decided_on(one: Assessment, state: State) -> None:
+    assert state.final is not None
+    cycle, run = one.cycle, state.final.data["run"]
+    if state.final.data["inputs"] != inputs_digest(cycle):
+        raise DecisionError(
+            f"{cycle.id} is final on the data of run {run}, and other data lie there now. Put the frozen data back, or "
+            "reopen the quarter (perfmodel finalize --reopen). [data-changed]"
+        )
+    now = one.proposals.set_index("employee_id")["score_proposed"]
+    then = pd.Series(
+        {who: found.data["basis"]["scores"]["proposed"] for who, found in state.decisions.items()}, dtype=float
+    )
+    apart = (now.reindex(then.index) - then).abs().gt(SAME_WITHIN)
+    if apart.any():
+        raise DecisionError(
+            f"For {apart.sum()} people of {cycle.id} the program gives other scores today than were decided on, "
+            f"{apart.index[apart][0]} first, so no year may rest on them. Use the perfmodel of run {run}. "
+            "[scores-changed]"
+        )
+
+
+def write_year(
+    folder: str | Path,
+    year: int,
+    out: str | Path,
+    entries: Iterable[Entry] = (),
+    head: str = "",
+    day: date | None = None,
+) -> tuple[Year, Path]:
+    """The year of the quarters below ``folder`` as ``out/<year>``: a page and tables; the year and the page to open.
+
+    Made anew each time, whole or not at all: derived from data and ledger, and never the only copy of anything.
+
+    Raises
+    ------
+    DataError
+        If the folder holds no quarter of the year, or one cannot be read.
+    DecisionError
+        For the reasons of ``year_of``.
+    RunError
+        If ``out/<year>`` holds something else.
+    """
+    out = Path(out)
+    place = out / str(year)
+    if place.exists() and not (place / NOTE).is_file():
+        raise RunError(f"{place} is there and holds no year that was made here. Name another folder with --out.")
+    cycles = read_year(folder, year)
+    found, sources = year_of(cycles, entries, day)
+    files = _files(found, sources, head)
+    note = {
+        "year": found.name,
+        "lang": spoken(),
+        "status": found.status,
+        "ledger_head": head,
+        "rests_on": found.rests_on,
+        "runs": {one.quarter: one.run for one in sources if one.run},
+        "inputs": {name: value for cycle in cycles for name, value in sorted(one_cycle(cycle).items())},
+        "files": {name: digest(content) for name, content in sorted(files.items())},
+    }
+    files[NOTE] = (json.dumps(note, indent=1, ensure_ascii=False) + "\n").encode("utf-8")
+    out.mkdir(parents=True, exist_ok=True)
+    with _alone(out):
+        publish.clear(out)
+        with publish.building(out, str(year)) as build:
+            page = build / "page"
+            for name, content in files.items():
+                (page / name).parent.mkdir(exist_ok=True)
+                (page / name).write_bytes(content)
+            publish.publish(page, place, replace=True)
+    return found, place / "index.html"
+
+
+def _files(year: Year, sources: Sequence[Source], head: str) -> dict[str, bytes]:
+    foot = (
+        say(
+            "Made from the quarters' data and the ledger with head {head}; the ledger is the record, this page a copy. "
+            "Check with: perfmodel ledger verify --head {head}",
+            head=head,
+        )
+        if head
+        else say("Made from the quarters' data alone: there is no ledger here.")
+    )
+    page = annual_page(year, [one.sentence() for one in sources], foot)
+    tables = {
+        "annual": year.results,
+        "quarters": year.quarters,
+        "kpi_scores": year.kpi_scores,
+        "milestones": year.milestones,
+        "milestones_left_out": year.left_out,
+    }
+    files = {f"tables/{name}.csv": csv_bytes(table) for name, table in tables.items()}
+    return {"index.html": page.html().encode("utf-8"), **files}
