@@ -8,8 +8,8 @@ import numpy as np
 
 NUMBER = r"[−-]?\d[\d\u2009]*(?:\.\d+)?"
 BECOMES = re.compile(r"(\d\.\d+)\D+?(−?\d\.\d{4})\D+?(\d+\.\d{2})(?!\d)")
-MOST = re.compile(rf"A shift may be ({NUMBER}) points at most|最多可调整 ({NUMBER}) 分")
-CUT = re.compile(r"\b([A-Z])(?: from | )(\d+)(?: 起)?(?=[,，、 ])")
+MOST = re.compile(rf"A shift may be ({NUMBER}) points at most|调整幅度(?:至多|最多) ({NUMBER}) 分")
+CUT = re.compile(r"\b([A-Z])(?: from | 自 | )(\d+)(?: 起)?(?=[,，、 ])")
 
 
 def number(text: str) -> float:

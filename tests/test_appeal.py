@@ -121,7 +121,7 @@ def test_an_appeal_from_filing_to_the_new_grade_by_the_command_line(quarter):
     explained = quarter.do("explain", "001", cycle)
     sheet = Sheet(Path(explained.stdout.strip()).read_text(encoding="utf-8"))
     assert "After your appeal the grade is A." in sheet.headline
-    assert sheet.value("Corrected").startswith("actual of sales_attainment in results: 4080 → 4400")
+    assert sheet.value("Corrected").startswith("Sales attainment, actual: 4080 → 4400")
     score = sheet.score() + sheet.shift()
     after = state.appeals["001"][0].resolved.data["changes"]["own"]["scores"]["proposed"][1]
     assert score == pytest.approx(after, abs=0.0012) and score >= 80
@@ -373,7 +373,7 @@ def test_a_correction_names_its_row_by_as_much_of_the_key_as_tells_it_apart(quar
         ("sales=3", "is no correction"),
         ("pay:001:bonus_target=1", "is no correction"),
         ("results:nothing:actual=3", "is no row"),
-        ("ratings:team_culture:rating=3", "means several rows"),
+        ("ratings:team_culture:rating=3", "means several rows of 001"),
         ("results:sales_attainment:kpi=x", "cannot be the key|no column of results that can be corrected"),
         ("results:sales_attainment:actual=much", "'much' is no number"),
         ("results:sales_attainment:actual=4080", "is 4080 already"),

@@ -40,7 +40,7 @@ from .state import (
 )
 
 CODE = "R10"
-SELF = "self"
+SELF, RATED, MANAGED, DECIDED = "self", "rated", "managed", "decided"
 TOLD = 0.005  # score points from which another's move is listed: what a sheet of two decimals could show
 
 
@@ -92,10 +92,8 @@ def appeal_drafts(
     if opened := [appeal for appeal in against if appeal.open]:
         _refuse("already-open", f"An appeal of {employee} is open since entry {opened[0].opened.seq}.")
     if settled := [appeal for appeal in against if appeal.outcome != WITHDRAWN]:
-        _refuse(
-            "settled",
-            f"The appeal of {employee} was {_named(settled[-1].outcome)}, and a result is disputed once.",
-        )
+        seq = settled[-1].opened.seq
+        _refuse("settled", f"The appeal of {employee} (entry {seq}) is settled, and a result is disputed once.")
     payload = {
         "facts": facts.strip(),
         "by": by.strip(),
@@ -123,8 +121,8 @@ def resolve_drafts(
 
     Parameters
     ----------
-    barred : pairs of name and reason
-        Who may not hear it.
+    barred : pairs of name and role
+        Who may not hear it, as :func:`barred_of` gives them.
     proposed : mapping
         ``raw, proposed, cap`` as the replay has them for the employee.
     changes : mapping
@@ -209,8 +207,7 @@ def admitted(state: State, roll: Roll, employee: str, ruling: Ruling, barred: It
     """The open appeal that a ruling is on, after all that can be refused before anything is replayed."""
     latest = _latest(state, employee)
     if latest is None or not latest.open:
-        what = f"was {_named(latest.outcome)} already" if latest else "is not there"
-        _refuse("not-open", f"An appeal of {employee} {what}, so there is nothing to resolve.")
+        _refuse("not-open", f"No appeal of {employee} is open, so there is nothing to resolve.")
     _heard(roll, employee, ruling, barred)
     if state.final is None and ruling.outcome != WITHDRAWN:
         _refuse("not-final", f"{roll.cycle} was reopened: decide on {employee} there, and close it again first.")
@@ -256,9 +253,12 @@ def _heard(roll: Roll, employee: str, ruling: Ruling, barred: Iterable[tuple[str
     for name in panel:
         if roll.same(name, employee):
             _refuse("panel-member", f"{name} would judge an own result; somebody else has to.")
-        for other, why in barred:
-            if roll.same(name, other):
-                _refuse("panel-member", f"{name} {why}, so somebody else has to hear this appeal.")
+        for role in (role for other, role in barred if roll.same(name, other)):
+            if role == RATED:
+                _refuse("panel-member", f"{name} rated this person, so somebody else has to hear the appeal.")
+            if role == MANAGED:
+                _refuse("panel-member", f"{name} is or was the manager, so somebody else has to hear the appeal.")
+            _refuse("panel-member", f"{name} decided on this person, so somebody else has to hear the appeal.")
 
 
 def _may_become(roll: Roll, grade: str, decided: str, cap: str) -> None:
@@ -278,26 +278,22 @@ def _may_become(roll: Roll, grade: str, decided: str, cap: str) -> None:
         )
 
 
-def _named(outcome: str) -> str:
-    return outcome.replace("_", " ")
-
-
 def _refuse(code: str, text: str) -> NoReturn:
     raise DecisionError(f"{text} Nothing was recorded. [{code}]")
 
 
 def barred_of(case: Case, state: State, employee: str) -> list[tuple[str, str]]:
-    """Who may not hear an appeal of the employee, with the reason: raters, managers, and who decided."""
-    found = [(rater, "rated this person") for rater in _raters(case.cycle, employee)]
+    """Who may not hear an appeal of the employee, and as what: raters, managers, and who decided."""
+    found = [(rater, RATED) for rater in _raters(case.cycle, employee)]
     people, moves = case.cycle.employees, case.cycle.table("assignments")
     for table in (people, moves):
         managers = table.loc[table["employee_id"].eq(employee), "manager_id"]
-        found += [(manager, "manages or managed this person") for manager in dict.fromkeys(managers) if manager]
+        found += [(manager, MANAGED) for manager in dict.fromkeys(managers) if manager]
     for entry in state.entries:
         own = entry.kind == DECISION and entry.subject == employee
         listed = entry.kind == CONSENT and any(item["employee"] == employee for item in entry.data["list"])
         if own or listed:
-            found += [(entry.data[role], "decided on this person") for role in ("proposer", "authoriser")]
+            found += [(entry.data[role], DECIDED) for role in ("proposer", "authoriser")]
     return list(dict.fromkeys(found))
 
 

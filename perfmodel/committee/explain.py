@@ -11,10 +11,13 @@ import pandas as pd
 
 from ..assessment import Assessment
 from ..errors import DecisionError
+from ..io.correct import WITHDRAWN
 from ..language import say, speaking, spoken
 from ..outcomes import bonuses
 from ..ratings import counted
+from ..report import words
 from ..report.explain import Appealed, Bonus, Decided, Facts, Standard, explain_page
+from ..scheme import Scheme
 from ..scoring import counted_milestones, scorecards
 from .appeals import corrections_in, replayed
 from .following import must_be_the_runs
@@ -102,7 +105,7 @@ class _Gathered:
             head=scene.head,
             simulated=case.cycle.simulated,
             decided=_decided(state, employee, self.stale),
-            appeals=_appeals(state, employee),
+            appeals=_appeals(state, employee, scheme),
             final_on=_day(state.final.at) if state.final else None,
             last_day=last,
             over=last is not None and scene.today > last,
@@ -215,7 +218,7 @@ def _decided(state: State, employee: str, stale: Mapping[str, list[str]]) -> Dec
     )
 
 
-def _appeals(state: State, employee: str) -> tuple[Appealed, ...]:
+def _appeals(state: State, employee: str, scheme: Scheme) -> tuple[Appealed, ...]:
     found = []
     for appeal in state.appeals.get(employee, ()):
         said = appeal.opened.data
@@ -227,17 +230,19 @@ def _appeals(state: State, employee: str) -> tuple[Appealed, ...]:
                 "day": _day(appeal.resolved.at),
                 "reason": data["reason"],
                 "panel": tuple(data["panel"]),
-                "corrected": tuple((what_of(each), each["was"], each["now"]) for each in data["corrections"]),
+                "corrected": tuple((what_of(each, scheme), each["was"], each["now"]) for each in data["corrections"]),
             }
         found.append(Appealed(date.fromisoformat(said["on"]), said["facts"], **told))
     return tuple(found)
 
 
-def what_of(said: Mapping[str, Any]) -> str:
+def what_of(said: Mapping[str, Any], scheme: Scheme) -> str:
     """A corrected figure in words, without a rater's id."""
-    hidden = ("employee_id", "rater_id")
-    row = "/".join(value for name, value in said["key"].items() if name not in hidden and value)
-    return say("{column} of {row} in {table}", column=said["column"], row=row or "-", table=said["table"])
+    names = {item.id: item.name.say(spoken()) for item in scheme.items}
+    key = said["key"]
+    parts = [names.get(key.get("kpi", ""), ""), *(key.get(name, "") for name in ("scorecard", "milestone", "code"))]
+    column = say("withdrawn") if said["column"] == WITHDRAWN else words.label(said["column"]).lower()
+    return words.joined([*filter(None, parts), column])
 
 
 __all__ = ["SHEETS", "file_of", "must_be_known", "sheet_path", "sheets_of", "what_of"]

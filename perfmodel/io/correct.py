@@ -16,7 +16,7 @@ from ..cycle import Cycle
 from ..errors import DataError
 from ..tables import DAY, ID, INPUTS, TEXT, YES, Column
 from . import headers
-from .findings import Findings, format_findings
+from .findings import Findings
 from .grammar import READERS, Unreadable
 from .rules import check_rules
 from .typed import Rows
@@ -68,11 +68,12 @@ def correction_of(cycle: Cycle, employee: str, written: str) -> Correction:
     meant = [at for at, values in enumerate(keys) if _within(parts, values) or found["key"] in values]
     if len(meant) != 1:
         known = ", ".join(sorted("/".join(v for v in values if v and v != employee) for values in keys)[:12])
-        many = "means several rows" if meant else "is no row"
-        raise DataError(
-            f"{found['key']!r} {many} of {employee} in {name}, and a correction is of one. Its rows there: "
-            f"{known or 'none'}."
-        )
+        if meant:
+            raise DataError(
+                f"{found['key']!r} means several rows of {employee} in {name}, and a correction is of one. Say more of "
+                f"the key; the rows there are {known}."
+            )
+        raise DataError(f"{found['key']!r} is no row of {employee} in {name}; the rows there are {known or 'none'}.")
     row = own.iloc[meant[0]]
     row_key = tuple(zip(key, keys[meant[0]], strict=True))
     if column == WITHDRAWN and name == "events":
@@ -149,10 +150,7 @@ def corrected(cycle: Cycle, corrections: Iterable[Correction]) -> Cycle:
     check_rules(rows, cycle.scheme, found)
     if found.refused:
         errors = [finding for finding in found.sorted() if finding.level == "error"]
-        raise DataError(
-            "The corrected figures would be refused as input, so nothing was replayed.\n" + format_findings(errors),
-            errors,
-        )
+        raise DataError("The corrected figures would be refused as input, so nothing was replayed.", errors)
     frames = {name: each.frame.reset_index(drop=True) for name, each in rows.items()}
     return replace(cycle, tables=MappingProxyType(frames))
 

@@ -56,7 +56,8 @@ def _title(facts: Facts) -> str:
 
 
 def _who(facts: Facts) -> str:
-    return words.joined(filter(None, [f"{facts.employee} {facts.name}".strip(), facts.post, facts.unit]))
+    who = f"{facts.employee} {facts.name}".strip()
+    return say("{who}, {post}, {unit}", who=who, post=facts.post, unit=facts.unit)
 
 
 def _source(facts: Facts) -> str:

@@ -144,7 +144,12 @@ def _card_rows(facts: Facts, own: Sequence[Mapping[str, Any]]) -> Iterable[Row]:
 
 def _item_row(facts: Facts, item: Item, found: Mapping[str, Any], digits: int) -> Row:
     weight = f"{found['weight']:.{digits}f}" if found["weight"] == found["weight"] else ""
-    row = Row("item", item.name.say(spoken()), weight, unit=item.unit if item.kind != "rated" else "")
+    row = Row(
+        "item",
+        item.name.say(spoken()),
+        weight,
+        unit=say(", {unit}", unit=item.unit) if item.unit and item.kind != "rated" else "",
+    )
     if found["status"] != "final":
         row.kind, row.why = "away", told(found["reason"])
         return row
