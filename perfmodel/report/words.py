@@ -122,7 +122,7 @@ def _in_words(name: str) -> str:
 LABELS = {name: _in_words(name) for key, rest in OUTPUTS.values() for name in (*key, *rest) if name[:2] not in PROBABLE}
 MADE = """what owner file line column level message measure source period target_rule lacks points bonus deduction mean
 sd score always some never aim value changed facet reliability separation variance why design covered closer
-contradicted gain slope estimate teams"""
+contradicted gain slope estimate teams evidence_reference proposer authoriser session"""
 LABELS |= {name: _in_words(name) for name in MADE.split()}
 LABELS |= {
     "employee_id": "Employee",
@@ -165,7 +165,7 @@ def label(name: str) -> str:
 # Columns that hold the words of a method. The others hold data, which no catalogue touches.
 FINISHED = frozenset(
     "reason verdict evidence what_is_identified linked_by moved_by message finding stage step what "
-    "facet design slope aim weights driver_direction law".split()
+    "facet design slope aim weights driver_direction direction law".split()
 )
 
 

@@ -57,7 +57,7 @@ def item_scores(cycle: Cycle, adjusted: pd.DataFrame | None = None) -> pd.DataFr
     nothing = np.where(rated, "no rating", np.where(milestone, "no milestone plan", "no result"))
     table["reason"] = table["reason"].where(~rated, table["reason_rating"])
     table["reason"] = table["reason"].fillna(pd.Series(nothing, table.index))
-    table["score_raw"] = table["score_adjusted"] = np.nan
+    table["score_raw"] = table["score_adjusted"] = table["floor"] = table["cap"] = np.nan
     for item in cycle.scheme.items:
         rows = table.index[table["item"].eq(item.id)]
         if len(rows):
