@@ -40,7 +40,7 @@ KEYWORDS = {"say": None, "say_n": (1, 2)}
 # Modules whose sentences are said by say() where they are written, or are no sentences of the report.
 SAID = ("language.py", "plots/", "report/", "runner/bench", "runner/translate.py")
 # Modules whose other texts are data, names of columns or lists of words: only what they raise or tell is told.
-RAISED = ("simulate/", "session/", "examples.py", "tables.py", "studies/", "cli.py", "runner/record.py")
+RAISED = ("simulate/", "session/", "examples.py", "tables.py", "studies/", "cli/", "runner/record.py")
 # Dictionaries and texts that are turned when they are shown, by module and name.
 LABELS = (
     ("perfmodel.report.words", "LABELS"),

@@ -9,7 +9,9 @@ import pytest
 from small_cycle import write_small
 from tiny_notebooks import closing, write_notebook
 
-from perfmodel import cli, tables
+from perfmodel import tables
+from perfmodel.cli.console import coloured
+from perfmodel.cli.quarter import write_files
 
 ROOT = Path(__file__).parents[1]
 
@@ -135,17 +137,17 @@ def test_a_reader_that_leaves_is_no_error_of_ours(cycle):
 def test_a_sample_never_overwrites_somebodys_work(tmp_path):
     files = {"2026Q3/scheme.yaml": b"simulated: yes\n", "README.md": b"x"}
     place = tmp_path / "mine"
-    cli.write_files(str(place), files, force=False)
-    cli.write_files(str(place), files, force=False)
+    write_files(str(place), files, force=False)
+    write_files(str(place), files, force=False)
     (place / "README.md").write_bytes(b"edited")
     with pytest.raises(Exception, match=r"other files of these names: README\.md"):
-        cli.write_files(str(place), files, force=False)
-    cli.write_files(str(place), files, force=True)
+        write_files(str(place), files, force=False)
+    write_files(str(place), files, force=True)
     assert contents(place) == files
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").touch()
     with pytest.raises(Exception, match="is not empty"):
-        cli.write_files(str(tmp_path / "full"), files, force=False)
+        write_files(str(tmp_path / "full"), files, force=False)
 
 
 def test_sample_writes_a_quarter_that_check_reads(tmp_path):
@@ -162,9 +164,9 @@ def test_colour_is_for_terminals_without_no_color(monkeypatch):
 
     monkeypatch.setattr(sys, "stdout", Terminal())
     monkeypatch.delenv("NO_COLOR", raising=False)
-    assert cli.coloured("a.csv:1: error: x") == "a.csv:1: \033[31merror\033[0m: x"
+    assert coloured("a.csv:1: error: x") == "a.csv:1: \033[31merror\033[0m: x"
     monkeypatch.setenv("NO_COLOR", "1")
-    assert cli.coloured("a.csv:1: error: x") == "a.csv:1: error: x"
+    assert coloured("a.csv:1: error: x") == "a.csv:1: error: x"
 
 
 @pytest.mark.parametrize(
