@@ -336,15 +336,16 @@ def test_a_page_on_closed_quarters_asks_no_clock_and_names_nobody(monkeypatch):
     running = pm.assess("data/2026Q3", seed=1)
     found = planning.on_closed(running, "key_account_manager")
     assert (found.chosen_on, found.checked_on, found.reason) == ("2026Q2", "2026Q1", "")
+    assert set(found.group_gap.weights) == {"in force", "discriminating", "reliable", "in force to discriminating"}
     people = set(running.cycle.employees["employee_id"])
-    for table in (found.weights, found.check, found.cost):
+    for table in (found.weights, found.check, found.cost, found.group_gap):
         assert not people & set(table.astype(str).to_numpy().ravel())
 
 
 def test_rates_by_group_in_force_and_chosen_are_counts_and_small_ones_are_not_told(closed):
     post = "regional_manager"
     weights = closed.cycle.scheme.weight_space(post).sample(1, seed=3).iloc[0]
-    table = planning.group_gap(closed, post, weights)
+    table = planning.group_gap(closed, post, {"chosen": weights})
     assert {"in force", "chosen", "in force to chosen"} == set(table.weights)
     assert list(table.columns) == list(planning.GAP) and not table.empty
     scores = closed.scores.set_index("employee_id")
@@ -364,3 +365,5 @@ def test_rates_by_group_in_force_and_chosen_are_counts_and_small_ones_are_not_to
         assert 5 <= yes <= row.n - 5 or yes in (0, row.n)
         told += 1
     assert told > 0 and table.loc[table.rate.isna(), "reason"].str.contains("under 5|not shown").all()
+    with pytest.raises(DataError, match="too many for one table"):
+        planning.group_gap(closed, post, dict.fromkeys("abcd", weights))
