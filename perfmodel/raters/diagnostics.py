@@ -314,7 +314,7 @@ def _shown(size: pd.DataFrame, reference, least: int) -> pd.DataFrame:
     shown = (number >= least) & size[[reference]].ge(least).to_numpy()
     for n, told in zip(number, shown, strict=True):  # ``told`` is a row of ``shown``, written in place
         hidden = n[~told]
-        if not ((0 < hidden) & (hidden < least)).any():
+        if not ((hidden > 0) & (hidden < least)).any():
             continue
         for group in np.argsort(n, kind="stable"):
             if np.count_nonzero(~told) > 1 and n[~told].sum() >= least:
