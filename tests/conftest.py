@@ -1,20 +1,12 @@
 """The browser: tests that open pages in the system's Chromium, and what is said where there is none."""
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
 
-BROWSERS = (
-    "chromium",
-    "chromium-browser",
-    "google-chrome",
-    "google-chrome-stable",
-    "microsoft-edge",
-    "msedge",
-    "chrome",
-)
+from perfmodel.runner.pdf import find_browser as find_chromium
+
 # No sandbox: it cannot be had as root. The rest keeps Chromium from calling anyone outside.
 ARGUMENTS = (
     "--no-sandbox",
@@ -30,11 +22,6 @@ REMEDY = (
     "Windows: Chrome or Edge on the PATH), then run the tests again."
 )
 LEFT_OUT = pytest.StashKey[set[str]]()
-
-
-def find_chromium() -> str | None:
-    """Path of the first Chromium on the PATH."""
-    return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 def in_ci() -> bool:

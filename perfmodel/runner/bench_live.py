@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import socket
 import statistics
 import subprocess
@@ -16,6 +15,7 @@ from datetime import date
 from pathlib import Path
 
 from ..errors import RunError
+from .pdf import find_browser
 
 PEOPLE = 1_000
 STEPS = 12  # moves of the slider
@@ -191,7 +191,7 @@ def _run_all(page, said: list[str]) -> None:
 
 def live(repeat: int, say: Callable[[str], None]) -> Iterator[str]:
     """A line on the time from a key on a slider to the new grades on the page, ``PEOPLE`` employees."""
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    chromium = find_browser()
     if chromium is None:
         yield "live: no Chromium here"
         return
