@@ -1,12 +1,14 @@
-"""The browser: tests that open pages in the system's Chromium, and what is said where there is none."""
+"""What tests share: the shipped quarter, computed once; pages opened in Chromium, and what is said where there is none."""
 
 import os
 from pathlib import Path
 
 import pytest
 
+from perfmodel import assess
 from perfmodel.runner.pdf import find_browser as find_chromium
 
+DATA = Path(__file__).parents[1] / "data"
 # No sandbox: it cannot be had as root. The rest keeps Chromium from calling anyone outside.
 ARGUMENTS = (
     "--no-sandbox",
@@ -88,3 +90,15 @@ def chromium():
 
         yield page
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def quarter():
+    """The shipped quarter, open, computed once; tests change nothing of it."""
+    return assess(DATA / "2026Q3", seed=1)
+
+
+@pytest.fixture(scope="session")
+def closed():
+    """The shipped quarter before it, whose results are all there."""
+    return assess(DATA / "2026Q2", seed=1)

@@ -18,11 +18,6 @@ from perfmodel.session import LiveWeights, live_weights
 PROFILE = "regional_manager"
 
 
-@pytest.fixture(scope="module")
-def closed():
-    return pm.assess("data/2026Q2", seed=1)
-
-
 def test_a_move_scores_everybody_anew(closed):
     live = LiveWeights(closed, PROFILE)
     assert live.flips().empty and (live.summary()["now"] == live.summary()["then"]).all()
@@ -50,14 +45,13 @@ def test_people_stand_under_pseudonyms_where_weights_are_chosen(closed):
     assert not any(f"<td>{i}</td>" in hidden.html() for i in ids)
 
 
-def test_an_open_quarter_has_no_button_and_writes_nothing(closed, tmp_path):
+def test_an_open_quarter_has_no_button_and_writes_nothing(closed, quarter, tmp_path):
     widgets = pytest.importorskip("ipywidgets")
-    waiting = pm.assess("data/2026Q3", seed=1)
-    for quarter, today, why in ((waiting, date(2027, 1, 1), "waits for results"), (closed, date(2026, 6, 30), "runs")):
-        scheme = f"data/{quarter.cycle.id}/scheme.yaml"
+    for one, today, why in ((quarter, date(2027, 1, 1), "waits for results"), (closed, date(2026, 6, 30), "runs")):
+        scheme = f"data/{one.cycle.id}/scheme.yaml"
         with pytest.raises(pm.DataError, match=why):
-            LiveWeights(quarter, PROFILE, today=today).write(scheme, tmp_path / "plan", "tuned")
-        box = live_weights(quarter, PROFILE, scheme=scheme, plan=tmp_path / "plan", today=today)
+            LiveWeights(one, PROFILE, today=today).write(scheme, tmp_path / "plan", "tuned")
+        box = live_weights(one, PROFILE, scheme=scheme, plan=tmp_path / "plan", today=today)
         left = box.children[0].children
         assert not any(isinstance(one, widgets.Button) for one in left) and why in left[-1].value
     box = live_weights(closed, PROFILE, scheme="data/2026Q2/scheme.yaml", today=date(2026, 7, 1))
