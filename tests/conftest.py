@@ -1,4 +1,4 @@
-"""What tests share: the shipped quarter, computed once; pages opened in Chromium, and what is said where there is none."""
+"""What tests share: the shipped quarters, each computed once; pages in Chromium, and what is said where it lacks."""
 
 import os
 from pathlib import Path
