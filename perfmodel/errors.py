@@ -48,6 +48,10 @@ class RunError(PerfmodelError):
     """A run could not be completed: a kernel died, a time-out, a folder that cannot be written."""
 
 
+class TransientError(RunError):
+    """The machine failed, not the data or the code: the same may succeed when it is tried again."""
+
+
 class LedgerError(PerfmodelError):
     """The database of decisions cannot be opened, read or added to, or refuses what it is asked to record."""
 
