@@ -28,11 +28,11 @@ def other(tmp_path):
 
 
 def test_a_second_one_is_refused_in_a_sentence_that_names_the_first(other, tmp_path):
-    with pytest.raises(
-        lock.Busy, match=rf"perfmodel run \(process {other.pid} on .*, since .* UTC\) works in"
-    ) as found:
-        with lock.held(tmp_path, "run"):
-            pass
+    with (
+        pytest.raises(lock.Busy, match=rf"perfmodel run \(process {other.pid} on .*, since .* UTC\) works in") as found,
+        lock.held(tmp_path, "run"),
+    ):
+        pass
     assert found.value.holder.verb == "run" and "--wait SECONDS" in str(found.value)
     assert lock.holder_of(tmp_path) == (found.value.holder, True)
 

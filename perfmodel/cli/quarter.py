@@ -4,7 +4,21 @@ import os
 import sys
 
 from ..language import told
-from .console import OK, REFUSED, bar, coloured, count, folder, head_of, seed, tell, with_ledger
+from .console import (
+    OK,
+    bar,
+    coloured,
+    count,
+    finish,
+    folder,
+    head_of,
+    print_json,
+    seconds,
+    seed,
+    tell,
+    with_ledger,
+    with_notice,
+)
 
 
 def add(verb, cycle) -> None:
@@ -13,6 +27,8 @@ def add(verb, cycle) -> None:
     p = cycle(verb("check", check, "read and validate a cycle; print every finding"))
     p.add_argument("--limit", type=count, default=200, metavar="N", help="findings to print (default 200)")
     p.add_argument("--lang", choices=["en", "zh"], default="en", help="language of the findings")
+    p.add_argument("--strict", action="store_true", help="warnings refuse")
+    p.add_argument("--json", action="store_true", help="one JSON line of counts on stdout, findings on stderr")
 
     p = cycle(verb("run", run, "check, run the notebooks, publish the report; the last line is the page to open"))
     p.add_argument("--out", type=folder, metavar="DIR", help="where runs are published (default reports/<cycle>)")
@@ -27,7 +43,10 @@ def add(verb, cycle) -> None:
     p.add_argument("--jobs", type=count, metavar="N", help="notebooks at once (default: one a core)")
     p.add_argument("--timeout", type=count, default=600, metavar="S", help="seconds for one notebook (default 600)")
     p.add_argument("--force", action="store_true", help="do again what is done already")
-    with_ledger(p)
+    p.add_argument("--strict", action="store_true", help="warnings refuse, before anything is computed")
+    p.add_argument("--wait", type=seconds, default=0.0, metavar="S", help="seconds to wait for another run in DIR")
+    p.add_argument("--json", action="store_true", help="one JSON line on stdout in place of the page to open")
+    with_ledger(with_notice(p))
 
     p = cycle(verb("tables", tables, "the same numbers as CSV files: no notebook, no kernel"))
     p.add_argument("--out", type=folder, metavar="DIR", required=True)
@@ -62,42 +81,54 @@ def add(verb, cycle) -> None:
 
 def check(a) -> int:
     from ..io import check, format_findings
+    from ..runner.outcome import checked
 
     cycle, findings = check(a.source, cycle=a.cycle, scheme=a.scheme)
+    said = checked(cycle, findings, strict=a.strict)
     if findings:
-        print(coloured(told(format_findings(findings, limit=a.limit))))
-    if cycle is None:
-        return REFUSED
-    rows = ", ".join(f"{len(table)} {name}" for name, table in cycle.tables.items() if len(table))
-    print(told(f"{cycle.id} can be read: {rows}"))
-    return OK
+        print(coloured(told(format_findings(findings, limit=a.limit))), file=sys.stderr if a.json else sys.stdout)
+    if a.json:
+        print_json(said)
+    elif cycle is not None:
+        rows = ", ".join(f"{n} {name}" for name, n in said["tables"].items())
+        print(told(f"{cycle.id} can be read: {rows}"))
+    return said["exit"]
 
 
 def run(a) -> int:
-    from ..runner import Progress, run
+    from ..io import id_of
+    from ..runner import Progress, attended, folder_of, run
+    from ..runner.notify import base, targets
 
+    notify, link = targets(a.notify), base(a.link)
     with bar() as steps:
-        page = run(
-            a.source,
-            out=a.out,
-            notebooks=a.notebook,
-            settings=a.set,
-            units=a.unit,
-            each_unit=a.each_unit,
-            pseudonyms=a.pseudonyms,
-            form=a.format,
-            lang=a.lang,
-            seed=a.seed,
-            jobs=a.jobs,
-            timeout=a.timeout,
-            force=a.force,
-            cycle=a.cycle,
-            scheme=a.scheme,
-            ledger_head=head_of(a.ledger),
+        outcome = attended(
+            lambda progress: run(
+                a.source,
+                out=a.out,
+                notebooks=a.notebook,
+                settings=a.set,
+                units=a.unit,
+                each_unit=a.each_unit,
+                pseudonyms=a.pseudonyms,
+                form=a.format,
+                lang=a.lang,
+                seed=a.seed,
+                jobs=a.jobs,
+                timeout=a.timeout,
+                force=a.force,
+                cycle=a.cycle,
+                scheme=a.scheme,
+                ledger_head=head_of(a.ledger),
+                strict=a.strict,
+                wait=a.wait,
+                progress=progress,
+            ),
+            folder=folder_of(a.source, a.out, a.cycle, a.scheme),
+            cycle=id_of(a.source, a.cycle, a.scheme) or "",
             progress=Progress(tell, steps),
         )
-    print(page)
-    return OK
+    return finish(outcome, notify=notify, link=link, as_json=a.json)
 
 
 def tables(a) -> int:

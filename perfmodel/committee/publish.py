@@ -127,5 +127,5 @@ def _is_current(place: Path, note: dict) -> bool:
 
 
 def alone(folder: Path) -> AbstractContextManager:
-    """Nobody else writes pages beside the runs of ``folder`` meanwhile: neither the committee's nor the list of runs."""
+    """Nobody else writes beside the runs of ``folder`` meanwhile: neither these pages nor the list of runs."""
     return lock.held(folder, "committee", wait=publish.PATIENCE, name=lock.PAGES)

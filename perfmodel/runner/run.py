@@ -13,7 +13,7 @@ from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
 
-from ..errors import DataError, RunError
+from ..errors import RunError, WarningsError
 from ..language import say, speaking
 from ..pseudonyms import check_of
 from . import lock, manifest, pdf, publish, record, translate
@@ -303,9 +303,9 @@ def refuse_unknown(option: str, names: Iterable[str], there: Iterable[str], wher
 def _refuse_warnings(data: "Cycle", history: "History") -> None:
     found = [*data.findings, *getattr(history, "findings", ())]
     if warnings := [finding for finding in found if finding.level == "warning"]:
-        raise DataError(
-            f"--strict: {data.id} has {len(warnings)} warnings, so nothing was computed. Mend what they name, or run "
-            "without --strict.",
+        raise WarningsError(
+            f"{data.id} has {len(warnings)} warnings, and --strict computes nothing then. Mend what they name, or run "
+            "without it.",
             warnings,
         )
 
