@@ -225,7 +225,8 @@ def test_addresses_with_secrets_come_from_the_environment_alone(run, listener, m
     code, _, err = run("--notify", "env:ODD")
     assert code == 2 and "apprise knows no service" in err and "nonsense" not in err
     assert run("--link", "https://me:pass@reports.example")[0] == 2
-    assert "TokenAAAAAA" not in repr(notify.targets(["env:S"], {"S": secret}))
+    monkeypatch.setenv("S", secret)
+    assert "TokenAAAAAA" not in repr(notify.targets(["env:S"]))
 
 
 def test_a_message_that_does_not_arrive_changes_nothing_but_is_said(run, listener):

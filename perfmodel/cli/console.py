@@ -101,15 +101,6 @@ def open_ledger(place: str):
     return open_ledger(place)
 
 
-def head_of(place: str) -> str:
-    """Head of the ledger at ``place``, to be printed in a report; "" where there is none yet."""
-    if "://" not in place and not os.path.isfile(place):
-        return ""
-    from ..ledger import open_ledger
-
-    return open_ledger(place, create=False).head()
-
-
 def whole(text: str, least: int) -> int:
     if not text.isdecimal() or int(text) < least:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number of {least} or more")
@@ -120,8 +111,11 @@ def count(text: str) -> int:
     return whole(text, 1)
 
 
-def seed(text: str) -> int:
+def natural(text: str) -> int:
     return whole(text, 0)
+
+
+seed = natural
 
 
 def day(text: str):

@@ -1,7 +1,8 @@
 """Verbs of whoever keeps it running: status, prune, schedule."""
 
 from ..language import told
-from .console import OK, REFUSED, folder, print_json, with_ledger
+from .console import OK, REFUSED, count, folder, natural, port, print_json, seconds, tell, with_ledger
+from .quarter import options_of, with_run
 
 
 def add(verb, cycle) -> None:
@@ -25,6 +26,28 @@ def add(verb, cycle) -> None:
     p.add_argument("--no-ledger", action="store_true", help="nothing was ever decided on these runs")
     p.add_argument("--dry-run", action="store_true", help="say what would go, and remove nothing")
     spoken(p)
+
+    p = verb("schedule", schedule, "run quarters by the calendar: Prefect serves it")
+    tasks = p.add_subparsers(title="tasks", metavar="TASK", required=True, dest="task")
+    p = tasks.add_parser(
+        "serve", help="check, run, packs and messages at each due time, until Ctrl-C", allow_abbrev=False
+    )
+    p.add_argument(
+        "sources", metavar="CYCLE", nargs="+", help="a quarter, or a folder of them: the one that closed last"
+    )
+    p.add_argument("--cron", metavar="LINE", default="", help='when: "0 6 5 1,4,7,10 *" is the 5th of a quarter at 6')
+    p.add_argument("--interval", type=seconds, default=0.0, metavar="S", help="or every so many seconds")
+    p.add_argument(
+        "--timezone", metavar="ZONE", default="", help="of --cron, as Asia/Shanghai (default: this machine's)"
+    )
+    p.add_argument("--reports", type=folder, metavar="DIR", default="reports", help="a quarter goes to DIR/<cycle>")
+    p.add_argument("--retries", type=natural, default=2, metavar="N", help="tries after a killed kernel and the like")
+    p.add_argument("--retry-delay", type=seconds, default=60.0, metavar="S", help="seconds between them (default 60)")
+    p.add_argument("--at-once", type=count, default=1, metavar="N", help="quarters at once (default 1)")
+    p.add_argument("--port", type=port, default=4200, metavar="N", help="of the server that is started (default 4200)")
+    p.add_argument("--cycle", metavar="ID", help="which cycle of a database")
+    p.add_argument("--scheme", metavar="FILE", help="scheme.yaml where the source has none beside it")
+    with_run(p)
 
 
 def status(a) -> int:
@@ -63,4 +86,26 @@ def prune(a) -> int:
         print(say_n("{n} run would go.", "{n} runs would go.", gone))
     else:
         print(say_n("{n} run removed.", "{n} runs removed.", gone))
+    return OK
+
+
+def schedule(a) -> int:
+    from ..runner.notify import base, targets
+    from ..schedule import Plan, serve
+
+    targets(a.notify)
+    plan = Plan(
+        sources=tuple(a.sources),
+        options=options_of(a),
+        cron=a.cron,
+        interval=a.interval,
+        timezone=a.timezone,
+        reports=a.reports,
+        notify=tuple(a.notify),
+        link=base(a.link),
+        retries=a.retries,
+        retry_delay=a.retry_delay,
+        at_once=a.at_once,
+    )
+    serve(plan, port=a.port, tell=tell)
     return OK

@@ -11,7 +11,6 @@ from .console import (
     count,
     finish,
     folder,
-    head_of,
     print_json,
     seconds,
     seed,
@@ -32,21 +31,10 @@ def add(verb, cycle) -> None:
 
     p = cycle(verb("run", run, "check, run the notebooks, publish the report; the last line is the page to open"))
     p.add_argument("--out", type=folder, metavar="DIR", help="where runs are published (default reports/<cycle>)")
-    p.add_argument("--unit", metavar="U", action="append", default=[], help="a unit to report on; repeatable")
-    p.add_argument("--each-unit", action="store_true", help="a folder for each unit, of its own people alone")
-    p.add_argument("--pseudonyms", metavar="KEY", default="", help="people in the packs of units under pseudonyms")
-    p.add_argument("--format", choices=["html", "pdf"], default="html", help="pdf: print every page too")
-    p.add_argument("--notebook", metavar="NAME", action="append", default=[], help="only this one; repeatable")
-    p.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="a notebook's parameter; repeatable")
-    p.add_argument("--lang", choices=["en", "zh"], default="en", help="language of the pages and of what is said")
-    p.add_argument("--seed", type=seed, default=1, metavar="N", help="fixes every random draw (default 1)")
-    p.add_argument("--jobs", type=count, metavar="N", help="notebooks at once (default: one a core)")
-    p.add_argument("--timeout", type=count, default=600, metavar="S", help="seconds for one notebook (default 600)")
     p.add_argument("--force", action="store_true", help="do again what is done already")
-    p.add_argument("--strict", action="store_true", help="warnings refuse, before anything is computed")
     p.add_argument("--wait", type=seconds, default=0.0, metavar="S", help="seconds to wait for another run in DIR")
     p.add_argument("--json", action="store_true", help="one JSON line on stdout in place of the page to open")
-    with_ledger(with_notice(p))
+    with_run(p)
 
     p = cycle(verb("tables", tables, "the same numbers as CSV files: no notebook, no kernel"))
     p.add_argument("--out", type=folder, metavar="DIR", required=True)
@@ -79,6 +67,31 @@ def add(verb, cycle) -> None:
     verb("lab", lab, "open the notebooks in JupyterLab")
 
 
+def with_run(p):
+    """``p`` with the options that say what a run computes and whom it tells, also one on a schedule."""
+    p.add_argument("--unit", metavar="U", action="append", default=[], help="a unit to report on; repeatable")
+    p.add_argument("--each-unit", action="store_true", help="a folder for each unit, of its own people alone")
+    p.add_argument(
+        "--pseudonyms", metavar="KEY", default="", help="people in packs under pseudonyms; env:NAME hides the key"
+    )
+    p.add_argument("--format", choices=["html", "pdf"], default="html", help="pdf: print every page too")
+    p.add_argument("--notebook", metavar="NAME", action="append", default=[], help="only this one; repeatable")
+    p.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="a notebook's parameter; repeatable")
+    p.add_argument("--lang", choices=["en", "zh"], default="en", help="language of the pages and of what is said")
+    p.add_argument("--seed", type=seed, default=1, metavar="N", help="fixes every random draw (default 1)")
+    p.add_argument("--jobs", type=count, metavar="N", help="notebooks at once (default: one a core)")
+    p.add_argument("--timeout", type=count, default=600, metavar="S", help="seconds for one notebook (default 600)")
+    p.add_argument("--strict", action="store_true", help="warnings refuse, before anything is computed")
+    return with_ledger(with_notice(p))
+
+
+def options_of(a) -> dict:
+    """Those options by the names that ``runner.attempt`` has for them."""
+    options = {"notebooks": a.notebook, "settings": a.set, "units": a.unit, "form": a.format}
+    same = "each_unit pseudonyms lang seed jobs timeout strict cycle scheme ledger".split()
+    return options | {name: getattr(a, name) for name in same}
+
+
 def check(a) -> int:
     from ..io import check, format_findings
     from ..runner.outcome import checked
@@ -96,38 +109,13 @@ def check(a) -> int:
 
 
 def run(a) -> int:
-    from ..io import id_of
-    from ..runner import Progress, attended, folder_of, run
+    from ..runner import Progress, attempt
     from ..runner.notify import base, targets
 
     notify, link = targets(a.notify), base(a.link)
     with bar() as steps:
-        outcome = attended(
-            lambda progress: run(
-                a.source,
-                out=a.out,
-                notebooks=a.notebook,
-                settings=a.set,
-                units=a.unit,
-                each_unit=a.each_unit,
-                pseudonyms=a.pseudonyms,
-                form=a.format,
-                lang=a.lang,
-                seed=a.seed,
-                jobs=a.jobs,
-                timeout=a.timeout,
-                force=a.force,
-                cycle=a.cycle,
-                scheme=a.scheme,
-                ledger_head=head_of(a.ledger),
-                strict=a.strict,
-                wait=a.wait,
-                progress=progress,
-            ),
-            folder=folder_of(a.source, a.out, a.cycle, a.scheme),
-            cycle=id_of(a.source, a.cycle, a.scheme) or "",
-            progress=Progress(tell, steps),
-        )
+        more = {"out": a.out, "force": a.force, "wait": a.wait, "progress": Progress(tell, steps)}
+        outcome = attempt(a.source, **options_of(a), **more)
     return finish(outcome, notify=notify, link=link, as_json=a.json)
 
 

@@ -3,8 +3,8 @@
 papermill is loaded to execute only: a notebook's last cell imports this package too.
 """
 
-from .outcome import Outcome, attended
+from .outcome import Outcome, attempt, attended
 from .record import done
-from .run import NOTEBOOKS, Progress, folder_of, run, write_tables
+from .run import NOTEBOOKS, Progress, run, write_tables
 
-__all__ = ["NOTEBOOKS", "Outcome", "Progress", "attended", "done", "folder_of", "run", "write_tables"]
+__all__ = ["NOTEBOOKS", "Outcome", "Progress", "attempt", "attended", "done", "run", "write_tables"]

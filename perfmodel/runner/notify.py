@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from ..language import say, say_n, told
 from .manifest import read_manifest
 from .outcome import DONE, FAILED, INTERRUPTED, REFUSED, Outcome, counts_of
-from .parameters import UsageError
+from .parameters import UsageError, from_environment
 
 VARIABLE = "PERFMODEL_NOTIFY"  # addresses that are always told, one or more, with spaces between them
 PLAIN = ("json", "jsons", "xml", "xmls", "form", "forms")  # services whose address is a place and no key
@@ -31,7 +31,7 @@ class Target:
     url: str = field(repr=False)
 
 
-def targets(given: Iterable[str], environment: Mapping[str, str] | None = None) -> tuple[Target, ...]:
+def targets(given: Iterable[str]) -> tuple[Target, ...]:
     """The addresses of ``--notify``: ``env:NAME`` is what the variable NAME holds; and those of $PERFMODEL_NOTIFY.
 
     Raises
@@ -39,9 +39,8 @@ def targets(given: Iterable[str], environment: Mapping[str, str] | None = None) 
     UsageError
         If an address may hold a secret, a variable is not set, apprise does not know an address or is not installed.
     """
-    environment = os.environ if environment is None else environment
-    asked = [*given, *([f"env:{VARIABLE}"] if environment.get(VARIABLE, "").split() else [])]
-    found = [target for text in dict.fromkeys(asked) for target in _targets(text, environment)]
+    asked = [*given, *([f"env:{VARIABLE}"] if os.environ.get(VARIABLE, "").split() else [])]
+    found = [target for text in dict.fromkeys(asked) for target in _targets(text)]
     if found and find_spec("apprise") is None:
         raise UsageError("--notify needs apprise, which is not here. Get it with: pip install 'perfmodel[notify]'")
     for target in found:
@@ -120,12 +119,9 @@ def _listed(codes: Mapping[str, int]) -> str:
     return ", ".join(f"{code} {n}" for code, n in codes.items())
 
 
-def _targets(text: str, environment: Mapping[str, str]) -> list[Target]:
+def _targets(text: str) -> list[Target]:
     if text.startswith("env:"):
-        name = text.removeprefix("env:")
-        held = environment.get(name, "").split()
-        if not held:
-            raise UsageError(f"--notify env:{name}: the environment holds nothing called {name}. Set it there.")
+        held = from_environment(text, "--notify").split()
         return [Target(text if len(held) == 1 else f"{text} ({n})", url) for n, url in enumerate(held, start=1)]
     if not _is_open(text):
         raise UsageError(

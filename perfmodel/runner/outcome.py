@@ -8,13 +8,16 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..cycle import Cycle
 from ..errors import DataError, Finding, PerfmodelError, RunError, SchemeError, TransientError, WarningsError, by_code
 from .lock import Busy, now
 from .manifest import read_manifest, sha256
-from .run import Progress
+from .parameters import from_environment
+from .run import Progress, folder_of, run
+
+if TYPE_CHECKING:
+    from ..cycle import Cycle
 
 DONE, REFUSED, FAILED, INTERRUPTED = "done", "refused", "failed", "interrupted"
 
@@ -73,6 +76,27 @@ class Outcome:
             "digest": made["digest"],
             "manifest": sha256((self.run / "manifest.json").read_bytes()),
         }
+
+
+def attempt(
+    source: str, *, ledger: str = "", pseudonyms: str = "", progress: Progress | None = None, **options: Any
+) -> Outcome:
+    """What ``perfmodel run`` does: a run of ``source`` with the ``options`` of ``run``, and what came of it.
+
+    ``ledger`` is where decisions are recorded; its head is printed in the report. ``pseudonyms`` may be ``env:NAME``.
+    """
+    from ..io import id_of
+    from ..ledger import head_at
+
+    where = (options.get("cycle"), options.get("scheme"))
+
+    def work(heard: Progress) -> Path:
+        key = from_environment(pseudonyms, "--pseudonyms")
+        head = head_at(ledger) if ledger else ""
+        return run(source, pseudonyms=key, ledger_head=head, progress=heard, **options)
+
+    folder = folder_of(source, options.get("out"), *where)
+    return attended(work, folder=folder, cycle=id_of(source, *where) or "", progress=progress)
 
 
 def attended(
@@ -146,7 +170,7 @@ def counts_of(manifest: Mapping[str, Any]) -> dict[str, int]:
     return {"in": counts["in"], "scored": counts["scored"], **parts}
 
 
-def checked(cycle: Cycle | None, findings: Iterable[Finding], *, strict: bool = False) -> dict[str, Any]:
+def checked(cycle: "Cycle | None", findings: Iterable[Finding], *, strict: bool = False) -> dict[str, Any]:
     """What ``perfmodel check`` found, as one JSON object: counts alone, for a finding may quote data."""
     errors, warnings = (by_code(findings, level) for level in ("error", "warning"))
     refused = cycle is None or bool(strict and warnings)
