@@ -4,6 +4,15 @@ from ..language import told
 from .console import OK, REFUSED, count, folder, natural, port, print_json, seconds, tell, with_ledger
 from .quarter import options_of, with_run
 
+RECIPES = {
+    "cron": "perfmodel.cron",
+    "systemd-service": "perfmodel.service",
+    "systemd-timer": "perfmodel.timer",
+    "windows": "perfmodel-task.xml",
+    "airflow": "airflow_dag.py",
+    "jupyter-scheduler": "jupyter-scheduler.json",
+}
+
 
 def add(verb, cycle) -> None:
     """Add these verbs to the parser: ``verb(name, function, summary)`` makes one."""
@@ -29,6 +38,9 @@ def add(verb, cycle) -> None:
 
     p = verb("schedule", schedule, "run quarters by the calendar: Prefect serves it")
     tasks = p.add_subparsers(title="tasks", metavar="TASK", required=True, dest="task")
+    p = tasks.add_parser("recipe", help="print the same for cron, systemd, Windows, Airflow or JupyterLab")
+    p.set_defaults(verb=recipe)
+    p.add_argument("name", choices=sorted(RECIPES), help="for which scheduler")
     p = tasks.add_parser(
         "serve", help="check, run, packs and messages at each due time, until Ctrl-C", allow_abbrev=False
     )
@@ -108,4 +120,11 @@ def schedule(a) -> int:
         at_once=a.at_once,
     )
     serve(plan, port=a.port, tell=tell)
+    return OK
+
+
+def recipe(a) -> int:
+    from importlib.resources import files
+
+    print((files("perfmodel") / "recipes" / RECIPES[a.name]).read_text(encoding="utf-8"), end="")
     return OK

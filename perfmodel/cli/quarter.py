@@ -26,11 +26,13 @@ def add(verb, cycle) -> None:
     p = cycle(verb("check", check, "read and validate a cycle; print every finding"))
     p.add_argument("--limit", type=count, default=200, metavar="N", help="findings to print (default 200)")
     p.add_argument("--lang", choices=["en", "zh"], default="en", help="language of the findings")
+    p.add_argument("--newest", action="store_true", help="CYCLE is a folder of quarters: the one that closed last")
     p.add_argument("--strict", action="store_true", help="warnings refuse")
     p.add_argument("--json", action="store_true", help="one JSON line of counts on stdout, findings on stderr")
 
     p = cycle(verb("run", run, "check, run the notebooks, publish the report; the last line is the page to open"))
     p.add_argument("--out", type=folder, metavar="DIR", help="where runs are published (default reports/<cycle>)")
+    p.add_argument("--newest", action="store_true", help="CYCLE is a folder of quarters: the one that closed last")
     p.add_argument("--force", action="store_true", help="do again what is done already")
     p.add_argument("--wait", type=seconds, default=0.0, metavar="S", help="seconds to wait for another run in DIR")
     p.add_argument("--json", action="store_true", help="one JSON line on stdout in place of the page to open")
@@ -93,10 +95,14 @@ def options_of(a) -> dict:
 
 
 def check(a) -> int:
+    from datetime import date
+
     from ..io import check, format_findings
     from ..runner.outcome import checked
+    from ..runner.quarters import closed_quarter
 
-    cycle, findings = check(a.source, cycle=a.cycle, scheme=a.scheme)
+    source = closed_quarter(a.source, date.today()) if a.newest else a.source
+    cycle, findings = check(source, cycle=a.cycle, scheme=a.scheme)
     said = checked(cycle, findings, strict=a.strict)
     if findings:
         print(coloured(told(format_findings(findings, limit=a.limit))), file=sys.stderr if a.json else sys.stdout)
@@ -114,7 +120,7 @@ def run(a) -> int:
 
     notify, link = targets(a.notify), base(a.link)
     with bar() as steps:
-        more = {"out": a.out, "force": a.force, "wait": a.wait, "progress": Progress(tell, steps)}
+        more = {"out": a.out, "newest": a.newest, "force": a.force, "wait": a.wait, "progress": Progress(tell, steps)}
         outcome = attempt(a.source, **options_of(a), **more)
     return finish(outcome, notify=notify, link=link, as_json=a.json)
 

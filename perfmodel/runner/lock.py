@@ -46,12 +46,11 @@ class Holder:
 class Busy(RunError):
     """Somebody else works in the folder; ``holder`` is who, None where that is not written yet."""
 
-    def __init__(self, folder: Path, holder: Holder | None, waited: float):
+    def __init__(self, folder: Path, holder: Holder | None):
         self.holder = holder
-        who = f"{holder} works" if holder else "Somebody works"
-        after = f" after {waited:g} s of waiting" if waited else ""
+        who = str(holder) if holder else "somebody"
         super().__init__(
-            f"{who} in {folder}{after}, and two at once would publish over each other. "
+            f"{who} works in {folder}, and two at once would publish over each other. "
             "Let it finish, or wait for it with --wait SECONDS."
         )
 
@@ -83,7 +82,7 @@ def held(
     while (handle := _take(path)) is None:
         holder = _read(path)
         if time.monotonic() >= (until if holder else max(until, began + GLANCE)):
-            raise Busy(folder, holder, wait)
+            raise Busy(folder, holder)
         if holder and not told:
             tell(f"waiting up to {wait:g} s for {holder} in {folder}")
             told = True

@@ -91,7 +91,7 @@ def title_of(outcome: Outcome) -> str:
         FAILED: say("failed"),
         INTERRUPTED: say("interrupted"),
     }
-    return f"perfmodel {outcome.cycle}".rstrip() + f": {words[outcome.outcome]}"
+    return ": ".join((" ".join(filter(None, ("perfmodel", outcome.cycle))), words[outcome.outcome]))
 
 
 def body_of(outcome: Outcome, link: str = "") -> str:

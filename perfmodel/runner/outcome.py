@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from ..errors import DataError, Finding, PerfmodelError, RunError, SchemeError, 
 from .lock import Busy, now
 from .manifest import read_manifest, sha256
 from .parameters import from_environment
+from .quarters import closed_quarter
 from .run import Progress, folder_of, run
 
 if TYPE_CHECKING:
@@ -79,15 +81,27 @@ class Outcome:
 
 
 def attempt(
-    source: str, *, ledger: str = "", pseudonyms: str = "", progress: Progress | None = None, **options: Any
+    source: str,
+    *,
+    newest: bool = False,
+    ledger: str = "",
+    pseudonyms: str = "",
+    progress: Progress | None = None,
+    **options: Any,
 ) -> Outcome:
     """What ``perfmodel run`` does: a run of ``source`` with the ``options`` of ``run``, and what came of it.
 
     ``ledger`` is where decisions are recorded; its head is printed in the report. ``pseudonyms`` may be ``env:NAME``.
+    ``newest``: ``source`` is a folder of quarters, and the one that has just closed is meant.
     """
     from ..io import id_of
     from ..ledger import head_at
 
+    if newest:
+        try:
+            source = closed_quarter(source, date.today())
+        except RunError as error:
+            return not_done(error, now())
     where = (options.get("cycle"), options.get("scheme"))
 
     def work(heard: Progress) -> Path:
@@ -118,11 +132,16 @@ def attended(
         work(replace(heard, done=done))
         whole = Outcome(DONE, 0, started, 0.0, **found)
     except (PerfmodelError, OSError, MemoryError, KeyboardInterrupt, SystemExit) as error:
-        outcome, code = _kind(error)
-        whole = Outcome(outcome, code, started, 0.0, what=what_of(error), codes=codes_of(error), error=error)
+        whole = not_done(error, started)
     if whole.run is not None:
         cycle = read_manifest(whole.run)["cycle"]
     return replace(whole, folder=folder, cycle=cycle, seconds=time.monotonic() - began)
+
+
+def not_done(error: BaseException, started: str) -> Outcome:
+    """The outcome of an attempt that raised ``error``."""
+    outcome, code = _kind(error)
+    return Outcome(outcome, code, started, 0.0, what=what_of(error), codes=codes_of(error), error=error)
 
 
 def _kind(error: BaseException) -> tuple[str, int]:
@@ -146,7 +165,7 @@ def what_of(error: BaseException) -> str:
         case MemoryError():
             return "Memory ran out; nothing was published. Use fewer --jobs, or a machine with more memory."
         case OSError(strerror=strerror, filename=filename):
-            return f"{strerror or 'The system refused'}{f': {filename}' if filename else ''}. Nothing was published."
+            return f"{strerror or 'system error'}{f': {filename}' if filename else ''}. Nothing was published."
         case WarningsError():
             return str(error)
         case DataError() | SchemeError(findings=(_, *_)):

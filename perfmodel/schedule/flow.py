@@ -18,8 +18,8 @@ from ..io import read_cycle
 from ..language import speaking, told
 from ..runner import Outcome, Progress, attempt, attempts, attended
 from ..runner.notify import base, body_of, deliver, targets, title_of
+from ..runner.quarters import closed_quarter
 from ..runner.run import folder_of
-from .quarters import closed_quarter
 
 WAIT = 3600.0  # seconds for another run in the same DIR, after which this one mostly finds it done already
 
@@ -48,7 +48,7 @@ def check(place: str, options: dict[str, Any], reports: str) -> str:
         found.append(source)
         read = read_cycle(source, cycle=options.get("cycle"), scheme=options.get("scheme"))
         if options.get("strict") and read.warnings:
-            raise WarningsError(f"{read.id} has {len(read.warnings)} warnings, and --strict runs nothing then.")
+            raise WarningsError(f"{read.id} has {len(read.warnings)} warnings, and --strict computes nothing then.")
         return Path(source)
 
     outcome = attended(work, folder=None)
@@ -116,9 +116,9 @@ def quarter(
         link = base(link)
         outcome = _outcome(lambda: _run(source, options, reports, retries, retry_delay))
         tell(outcome, notify or [], link)
-    if outcome.error is not None:
-        raise Unfinished(outcome)
-    return outcome.summary()
+        if outcome.error is not None:
+            raise Unfinished(outcome)
+        return outcome.summary()
 
 
 def out_of(source: str, options: dict[str, Any], reports: str) -> Path:

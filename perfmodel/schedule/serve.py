@@ -19,7 +19,7 @@ from ..runner.parameters import UsageError
 
 URL = "PREFECT_API_URL"
 PORT = 4200  # Prefect's own
-PATIENCE = 120.0  # seconds for the server to answer; a first start makes its database
+PATIENCE = 300.0  # seconds for the server to answer; a first start makes its database
 POLL = 10  # seconds between two looks at what is due, fewer for short intervals
 
 # Nothing is told to Prefect's makers, by the library, the server or its pages.
@@ -28,6 +28,8 @@ QUIET = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
 }
+# What our own server needs not do when it starts: offer blocks, of which the flow uses none.
+LEAN = {"PREFECT_API_BLOCKS_REGISTER_ON_START": "false"}
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,8 @@ def serve(plan: Plan, *, port: int = PORT, tell=lambda text: None) -> None:
     if find_spec("prefect") is None:
         raise UsageError("schedule needs Prefect, which is not here. Get it with: pip install 'perfmodel[schedule]'")
     os.environ.update(QUIET)
+    # No proxy stands between a machine and itself.
+    os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1", "localhost"]))
     os.environ.setdefault("PREFECT_RUNNER_POLL_FREQUENCY", str(max(1, min(POLL, int(plan.interval or POLL)))))
     with _server(port, tell) as url:
         os.environ[URL] = url  # read when Prefect is loaded, and by what it starts
@@ -131,8 +135,7 @@ def _serve(plan: Plan, tell) -> None:
     ]
     for source in plan.sources:
         tell(f"{source} is on the schedule as perfmodel/{plan.name_of(source)}; stop it with Ctrl-C")
-    # A run that was due while this was not running is made up for, if it was due by the calendar.
-    serve(*deployments, limit=plan.at_once, pause_on_shutdown=not plan.cron, print_starting_message=False)
+    serve(*deployments, limit=plan.at_once, print_starting_message=False)
 
 
 def local_zone() -> str:
@@ -158,13 +161,16 @@ def _server(port: int, tell) -> Iterator[str]:
     if not _is_free(port):
         raise RunError(f"Port {port} is taken by something else than a Prefect server. Name another with --port.")
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    environment = {**os.environ, URL: url}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    home = Path(os.environ.get("PREFECT_HOME") or Path.home() / ".prefect")
+    home.mkdir(parents=True, exist_ok=True)
+    said = home / "perfmodel-server.log"
+    with said.open("wb") as log:
+        process = subprocess.Popen(command, env={**os.environ, **LEAN, URL: url}, stdout=log, stderr=subprocess.STDOUT)
     try:
         until = time.monotonic() + PATIENCE
         while not answers(url):
             if process.poll() is not None or time.monotonic() > until:
-                raise RunError("Prefect's server did not start. See what it says: python -m prefect server start")
+                raise RunError(f"Prefect's server did not start. What it said is in {said}.")
             time.sleep(0.2)
         tell(f"Prefect's pages: http://127.0.0.1:{port}")
         yield url

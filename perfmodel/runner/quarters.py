@@ -1,11 +1,14 @@
-"""Which quarter a schedule means: the one named, or of a folder of quarters the one that has just closed."""
+"""Which quarter is meant: the one named, or of a folder of quarters the one that has just closed."""
 
 from calendar import monthrange
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import RunError
-from ..io import Sibling, quarters_in
+
+if TYPE_CHECKING:
+    from ..io import Sibling
 
 
 def closed_quarter(place: str, today: date) -> str:
@@ -17,6 +20,8 @@ def closed_quarter(place: str, today: date) -> str:
         If no quarter there has ended, or another has ended since the last one there: then its data have not arrived,
         and doing the one before again would look as if all were well.
     """
+    from ..io import quarters_in
+
     folder = Path(place)
     if not folder.is_dir() or (folder / "scheme.yaml").exists():
         return place
@@ -37,7 +42,7 @@ def closed_quarter(place: str, today: date) -> str:
     return str(last.folder)
 
 
-def end_of_next(quarter: Sibling) -> date:
+def end_of_next(quarter: "Sibling") -> date:
     """Last day of the quarter after ``quarter``, if it has as many months."""
     start, end = quarter.start, quarter.end
     months = (end.year - start.year) * 12 + end.month - start.month + 1
