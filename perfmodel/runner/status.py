@@ -182,7 +182,8 @@ def _table(runs: tuple[Mapping[str, Any], ...], first: str) -> list[str]:
 def _attempt(which: str, attempt: Mapping[str, Any]) -> str:
     codes = ", ".join(f"{code} {n}" for code, n in attempt.get("codes", {}).items())
     why = " ".join(filter(None, [told(attempt.get("what", "")), f"({codes})" if codes else ""]))
-    words = {"outcome": say(attempt["outcome"]), "started": attempt["started"], "which": which, "why": why}
+    ended = str(attempt["outcome"])
+    words = {"outcome": say(ended), "started": attempt["started"], "which": which, "why": why}
     if why:
         return say("{which}, {started} UTC: {outcome}. {why}", **words)
     return say("{which}, {started} UTC: {outcome}.", **words)
