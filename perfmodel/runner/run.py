@@ -49,7 +49,9 @@ def _alone(run: Callable[P, Path]) -> Callable[P, Path]:
     def held(*args: P.args, **options: P.kwargs) -> Path:
         given: dict[str, Any] = dict(options)
         progress = given.get("progress") or Progress()
-        where = folder_of(str(args[0]), given.get("out"), given.get("cycle"), given.get("scheme"))
+        where = folder_of(
+            str(args[0] if args else given["source"]), given.get("out"), given.get("cycle"), given.get("scheme")
+        )
         if where is None:  # no scheme that says which quarter it is: refused when it is read
             return run(*args, **options)
         with lock.held(where, "run", wait=given.get("wait") or 0.0, tell=progress.say) as dead:
