@@ -7,7 +7,7 @@ import sys
 
 from .. import __version__
 from ..language import speak, told
-from . import committee, quarter
+from . import committee, operations, quarter
 from .console import INTERRUPTED, OK, REFUSED, tell
 
 THREADS = [f"{name}_NUM_THREADS" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")] + ["VECLIB_MAXIMUM_THREADS"]
@@ -70,6 +70,7 @@ def parser() -> argparse.ArgumentParser:
 
     quarter.add(verb, cycle)
     committee.add(verb, cycle)
+    operations.add(verb, cycle)
     return top
 
 

@@ -4,7 +4,21 @@ import os
 import sys
 
 from ..language import told
-from .console import OK, REFUSED, bar, coloured, count, folder, head_of, port, seed, tell, with_ledger
+from .console import (
+    OK,
+    bar,
+    coloured,
+    count,
+    finish,
+    folder,
+    port,
+    print_json,
+    seconds,
+    seed,
+    tell,
+    with_ledger,
+    with_notice,
+)
 
 
 def add(verb, cycle) -> None:
@@ -13,21 +27,17 @@ def add(verb, cycle) -> None:
     p = cycle(verb("check", check, "read and validate a cycle; print every finding"))
     p.add_argument("--limit", type=count, default=200, metavar="N", help="findings to print (default 200)")
     p.add_argument("--lang", choices=["en", "zh"], default="en", help="language of the findings")
+    p.add_argument("--newest", action="store_true", help="CYCLE is a folder of quarters: the one that closed last")
+    p.add_argument("--strict", action="store_true", help="warnings refuse")
+    p.add_argument("--json", action="store_true", help="one JSON line of counts on stdout, findings on stderr")
 
     p = cycle(verb("run", run, "check, run the notebooks, publish the report; the last line is the page to open"))
     p.add_argument("--out", type=folder, metavar="DIR", help="where runs are published (default reports/<cycle>)")
-    p.add_argument("--unit", metavar="U", action="append", default=[], help="a unit to report on; repeatable")
-    p.add_argument("--each-unit", action="store_true", help="a folder for each unit, of its own people alone")
-    p.add_argument("--pseudonyms", metavar="KEY", default="", help="people in the packs of units under pseudonyms")
-    p.add_argument("--format", choices=["html", "pdf"], default="html", help="pdf: print every page too")
-    p.add_argument("--notebook", metavar="NAME", action="append", default=[], help="only this one; repeatable")
-    p.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="a notebook's parameter; repeatable")
-    p.add_argument("--lang", choices=["en", "zh"], default="en", help="language of the pages and of what is said")
-    p.add_argument("--seed", type=seed, default=1, metavar="N", help="fixes every random draw (default 1)")
-    p.add_argument("--jobs", type=count, metavar="N", help="notebooks at once (default: one a core)")
-    p.add_argument("--timeout", type=count, default=600, metavar="S", help="seconds for one notebook (default 600)")
+    p.add_argument("--newest", action="store_true", help="CYCLE is a folder of quarters: the one that closed last")
     p.add_argument("--force", action="store_true", help="do again what is done already")
-    with_ledger(p)
+    p.add_argument("--wait", type=seconds, default=0.0, metavar="S", help="seconds to wait for another run in DIR")
+    p.add_argument("--json", action="store_true", help="one JSON line on stdout in place of the page to open")
+    with_run(p)
 
     p = cycle(verb("tables", tables, "the same numbers as CSV files: no notebook, no kernel"))
     p.add_argument("--out", type=folder, metavar="DIR", required=True)
@@ -63,44 +73,60 @@ def add(verb, cycle) -> None:
     p.add_argument("--no-browser", action="store_true", help="print the address only")
 
 
-def check(a) -> int:
-    from ..io import check, format_findings
+def with_run(p):
+    """``p`` with the options that say what a run computes and whom it tells, also one on a schedule."""
+    p.add_argument("--unit", metavar="U", action="append", default=[], help="a unit to report on; repeatable")
+    p.add_argument("--each-unit", action="store_true", help="a folder for each unit, of its own people alone")
+    p.add_argument(
+        "--pseudonyms", metavar="KEY", default="", help="people in packs under pseudonyms; env:NAME hides the key"
+    )
+    p.add_argument("--format", choices=["html", "pdf"], default="html", help="pdf: print every page too")
+    p.add_argument("--notebook", metavar="NAME", action="append", default=[], help="only this one; repeatable")
+    p.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="a notebook's parameter; repeatable")
+    p.add_argument("--lang", choices=["en", "zh"], default="en", help="language of the pages and of what is said")
+    p.add_argument("--seed", type=seed, default=1, metavar="N", help="fixes every random draw (default 1)")
+    p.add_argument("--jobs", type=count, metavar="N", help="notebooks at once (default: one a core)")
+    p.add_argument("--timeout", type=count, default=600, metavar="S", help="seconds for one notebook (default 600)")
+    p.add_argument("--strict", action="store_true", help="warnings refuse, before anything is computed")
+    return with_ledger(with_notice(p))
 
-    cycle, findings = check(a.source, cycle=a.cycle, scheme=a.scheme)
+
+def options_of(a) -> dict:
+    """Those options by the names that ``runner.attempt`` has for them."""
+    options = {"notebooks": a.notebook, "settings": a.set, "units": a.unit, "form": a.format}
+    same = "each_unit pseudonyms lang seed jobs timeout strict cycle scheme ledger".split()
+    return options | {name: getattr(a, name) for name in same}
+
+
+def check(a) -> int:
+    from datetime import date
+
+    from ..io import check, format_findings
+    from ..runner.outcome import checked
+    from ..runner.quarters import closed_quarter
+
+    source = closed_quarter(a.source, date.today()) if a.newest else a.source
+    cycle, findings = check(source, cycle=a.cycle, scheme=a.scheme)
+    said = checked(cycle, findings, strict=a.strict)
     if findings:
-        print(coloured(told(format_findings(findings, limit=a.limit))))
-    if cycle is None:
-        return REFUSED
-    rows = ", ".join(f"{len(table)} {name}" for name, table in cycle.tables.items() if len(table))
-    print(told(f"{cycle.id} can be read: {rows}"))
-    return OK
+        print(coloured(told(format_findings(findings, limit=a.limit))), file=sys.stderr if a.json else sys.stdout)
+    if a.json:
+        print_json(said)
+    elif cycle is not None:
+        rows = ", ".join(f"{n} {name}" for name, n in said["tables"].items())
+        print(told(f"{cycle.id} can be read: {rows}"))
+    return said["exit"]
 
 
 def run(a) -> int:
-    from ..runner import Progress, run
+    from ..runner import Progress, attempt
+    from ..runner.notify import base, targets
 
+    notify, link = targets(a.notify), base(a.link)
     with bar() as steps:
-        page = run(
-            a.source,
-            out=a.out,
-            notebooks=a.notebook,
-            settings=a.set,
-            units=a.unit,
-            each_unit=a.each_unit,
-            pseudonyms=a.pseudonyms,
-            form=a.format,
-            lang=a.lang,
-            seed=a.seed,
-            jobs=a.jobs,
-            timeout=a.timeout,
-            force=a.force,
-            cycle=a.cycle,
-            scheme=a.scheme,
-            ledger_head=head_of(a.ledger),
-            progress=Progress(tell, steps),
-        )
-    print(page)
-    return OK
+        more = {"out": a.out, "newest": a.newest, "force": a.force, "wait": a.wait, "progress": Progress(tell, steps)}
+        outcome = attempt(a.source, **options_of(a), **more)
+    return finish(outcome, notify=notify, link=link, as_json=a.json)
 
 
 def tables(a) -> int:
