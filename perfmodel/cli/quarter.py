@@ -14,8 +14,10 @@ def add(verb, cycle) -> None:
     p.add_argument("--limit", type=count, default=200, metavar="N", help="findings to print (default 200)")
     p.add_argument("--lang", choices=["en", "zh"], default="en", help="language of the findings")
 
-    p = cycle(verb("run", run, "check, run the notebooks, publish the report; the last line is the page to open"))
-    p.add_argument("--out", type=folder, metavar="DIR", help="where runs are published (default reports/<cycle>)")
+    p = verb("run", run, "check, run the notebooks, publish the report; the last line is the page to open")
+    p = cycle(p, several=True)
+    where = "where runs are published (default reports/<cycle>); of several CYCLEs, the folder above theirs"
+    p.add_argument("--out", type=folder, metavar="DIR", help=where)
     p.add_argument("--unit", metavar="U", action="append", default=[], help="a unit to report on; repeatable")
     p.add_argument("--each-unit", action="store_true", help="a folder for each unit, of its own people alone")
     p.add_argument("--pseudonyms", metavar="KEY", default="", help="people in the packs of units under pseudonyms")
@@ -25,6 +27,8 @@ def add(verb, cycle) -> None:
     p.add_argument("--lang", choices=["en", "zh"], default="en", help="language of the pages and of what is said")
     p.add_argument("--seed", type=seed, default=1, metavar="N", help="fixes every random draw (default 1)")
     p.add_argument("--jobs", type=count, metavar="N", help="notebooks at once (default: one a core)")
+    p.add_argument("--engine", choices=["loky", "dask"], default="loky", help="who makes packs and runs several CYCLEs")
+    p.add_argument("--cluster", metavar="URL", default="", help="tcp://HOST:PORT of the scheduler of --engine dask")
     p.add_argument("--timeout", type=count, default=600, metavar="S", help="seconds for one notebook (default 600)")
     p.add_argument("--force", action="store_true", help="do again what is done already")
     with_ledger(p)
@@ -74,30 +78,54 @@ def check(a) -> int:
 
 
 def run(a) -> int:
-    from ..runner import Progress, run
+    from ..runner import Engine, Progress, UnitsFailed, run
 
+    engine = Engine(a.engine, a.cluster, a.jobs or os.cpu_count() or 1)
+    options = {
+        "notebooks": a.notebook,
+        "settings": a.set,
+        "units": a.unit,
+        "each_unit": a.each_unit,
+        "pseudonyms": a.pseudonyms,
+        "form": a.format,
+        "lang": a.lang,
+        "seed": a.seed,
+        "timeout": a.timeout,
+        "force": a.force,
+        "cycle": a.cycle,
+        "scheme": a.scheme,
+        "ledger_head": head_of(a.ledger),
+    }
+    if len(a.source) > 1:
+        return run_several(a, options, engine)
     with bar() as steps:
-        page = run(
-            a.source,
-            out=a.out,
-            notebooks=a.notebook,
-            settings=a.set,
-            units=a.unit,
-            each_unit=a.each_unit,
-            pseudonyms=a.pseudonyms,
-            form=a.format,
-            lang=a.lang,
-            seed=a.seed,
-            jobs=a.jobs,
-            timeout=a.timeout,
-            force=a.force,
-            cycle=a.cycle,
-            scheme=a.scheme,
-            ledger_head=head_of(a.ledger),
-            progress=Progress(tell, steps),
-        )
+        try:
+            page = run(a.source[0], out=a.out, jobs=a.jobs, engine=engine, progress=Progress(tell, steps), **options)
+        except UnitsFailed as failed:
+            tell(str(failed))
+            print(failed.page)
+            return REFUSED
     print(page)
     return OK
+
+
+def run_several(a, options, engine) -> int:
+    """Every CYCLE of the command; a line each on stdout, why on stderr."""
+    from ..io import format_findings
+    from ..runner import Progress, run_each
+
+    code = OK
+    with bar() as steps:
+        for found in run_each(a.source, options, out=a.out, engine=engine, progress=Progress(tell, steps)):
+            for text in found.said:
+                tell(f"{found.source}: {text}")
+            if found.findings:
+                print(told(format_findings(found.findings)), file=sys.stderr)
+            if found.error:
+                code = REFUSED
+                tell(f"{found.source}: {found.error}")
+            print(f"{found.source}: {found.page or told('nothing published')}", flush=True)
+    return code
 
 
 def tables(a) -> int:

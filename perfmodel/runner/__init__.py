@@ -3,7 +3,10 @@
 papermill is loaded to execute only: a notebook's last cell imports this package too.
 """
 
+from .engine import Engine
+from .packs import UnitsFailed
 from .record import done
 from .run import NOTEBOOKS, Progress, run, write_tables
+from .several import run_each
 
-__all__ = ["NOTEBOOKS", "Progress", "done", "run", "write_tables"]
+__all__ = ["NOTEBOOKS", "Engine", "Progress", "UnitsFailed", "done", "run", "run_each", "write_tables"]

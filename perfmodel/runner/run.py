@@ -16,8 +16,10 @@ from ..errors import RunError
 from ..language import say, speaking
 from ..pseudonyms import check_of
 from . import manifest, pdf, publish, record, translate
+from .engine import Engine
 from .execute import Job, Kernels, each_as_it_ends
-from .packs import write_packs
+from .kept import Kept, kept_in
+from .packs import Packs, UnitsFailed, write_packs
 from .parameters import Notebook, UsageError, find_notebooks, parse_settings
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ def run(
     lang: str = "en",
     seed: int = 1,
     jobs: int | None = None,
+    engine: Engine | None = None,
     timeout: float = TIMEOUT,
     force: bool = False,
     cycle: str | None = None,
@@ -64,6 +67,8 @@ def run(
     ``form`` "pdf" prints every page beside its HTML, too. ``ledger_head`` is printed as it stood, and is no part of
     the run's id: a run knows no decision.
 
+    ``engine`` makes the packs of units, ``jobs`` processes of this machine unless told otherwise.
+
     A run that fails or is killed leaves what was published before untouched. The same input, scheme,
     parameters and code are the same run: it is done once, unless ``force``.
 
@@ -73,6 +78,8 @@ def run(
         For an unknown notebook, parameter or unit, before anything is computed.
     DataError, SchemeError
         If the cycle is refused.
+    UnitsFailed
+        If packs of units could not be made: the run is published without them, and run again they alone are made.
     RunError
         If a notebook fails, dies, takes longer than ``timeout`` seconds, does not reach its last cell, or
         reports other numbers than the run.
@@ -109,7 +116,8 @@ def run(
     run_id = _free_id(folder, full)
     target = folder / run_id
 
-    if target.exists() and not force:
+    again = force or bool(target.exists() and manifest.read_manifest(target).get("failed_units"))
+    if target.exists() and not again:
         publish.verify(target)
         progress.say(f"{run_id}: already done; --force does it again")
         return publish.point_to(folder, run_id)
@@ -118,6 +126,7 @@ def run(
     plan = _plan(books, values, units, {"cycle": place, "seed": seed, "lang": lang})
     tick = progress.steps(len(plan) + 1 + each_unit * data.employees["unit"].nunique())
     started = _now()
+    kept: Kept | None = None
     with publish.building(folder, run_id) as build:
         page, work = build / "page", build / "work"
         at_once = max(1, min(jobs or os.cpu_count() or 1, len(plan)))
@@ -146,7 +155,7 @@ def run(
         except RunError:
             _keep_for_inspection(page, folder, plan, progress)
             raise
-        if force and target.exists():
+        if again and target.exists():
             _same_as_published(target, page)
 
         written = {
@@ -177,22 +186,32 @@ def run(
             report.workbook(assessment, page / "pack.xlsx", manifest=written)
             whole = report.calibration_report(assessment, manifest=written).html()
             (page / "company.html").write_text(whole, encoding="utf-8", newline="\n")
-            packs = {unit: f"company.html#u-{unit}" for unit in set(assessment.totals["unit"])}
+            packs = Packs({unit: f"company.html#u-{unit}" for unit in set(assessment.totals["unit"])})
             if each_unit:
-                packs = write_packs(assessment, page, written, key=pseudonyms, tick=tick)
+                workers = engine or Engine(jobs=jobs or os.cpu_count() or 1)
+                kept = kept_in(folder, full, ledger_head, anew=force)
+                packs = write_packs(
+                    assessment, page, written, key=pseudonyms, tick=tick, engine=workers, kept=kept, tell=progress.say
+                )
+                written["failed_units"] = dict(packs.failed)
             pages = [{"name": "company", "title": say("Calibration report, company"), "html": "company.html"}]
             pages += [
                 {"name": name, "title": found["title"], "html": f"{name}.html", "ipynb": f"{name}.ipynb"}
                 for name, found in written["notebooks"].items()
             ]
-            text = report.index_page(assessment, written, pages, units=packs)
+            text = report.index_page(assessment, written, pages, units=packs.pages, failed=packs.failed)
         (page / "index.html").write_text(text, encoding="utf-8", newline="\n")
         if form == "pdf":
             pdf.print_pages(sorted(page.rglob("*.html")), at_once=at_once)
         manifest.write_manifest(page, written)
-        publish.publish(page, target, replace=force)
+        publish.publish(page, target, replace=again)
     shutil.rmtree(folder / FAILED, ignore_errors=True)
-    return publish.point_to(folder, run_id)
+    first = publish.point_to(folder, run_id)
+    if packs.failed:
+        raise UnitsFailed(packs.failed, first)
+    if kept:
+        kept.remove()
+    return first
 
 
 def write_tables(
