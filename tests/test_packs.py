@@ -26,14 +26,14 @@ def quarter():
 def packs(quarter, tmp_path_factory):
     page = tmp_path_factory.mktemp("packs")
     (page / "restricted").mkdir()
-    return page, write_packs(quarter, page, RUN)
+    return page, write_packs(quarter, page, RUN).pages
 
 
 @pytest.fixture(scope="module")
 def hidden(quarter, tmp_path_factory):
     page = tmp_path_factory.mktemp("hidden")
     (page / "restricted").mkdir()
-    return page, write_packs(quarter, page, RUN, key=KEY)
+    return page, write_packs(quarter, page, RUN, key=KEY).pages
 
 
 class Words(HTMLParser):

@@ -29,6 +29,7 @@ def add(verb, cycle) -> None:
     p.add_argument("--jobs", type=count, metavar="N", help="notebooks at once (default: one a core)")
     p.add_argument("--engine", choices=["loky", "dask"], default="loky", help="who makes packs and runs several CYCLEs")
     p.add_argument("--cluster", metavar="URL", default="", help="tcp://HOST:PORT of the scheduler of --engine dask")
+    p.add_argument("--kernels", choices=["fresh", "forked"], default="fresh", help="forked: from one with imports done")
     p.add_argument("--timeout", type=count, default=600, metavar="S", help="seconds for one notebook (default 600)")
     p.add_argument("--force", action="store_true", help="do again what is done already")
     with_ledger(p)
@@ -91,6 +92,7 @@ def run(a) -> int:
         "lang": a.lang,
         "seed": a.seed,
         "timeout": a.timeout,
+        "kernels": a.kernels,
         "force": a.force,
         "cycle": a.cycle,
         "scheme": a.scheme,

@@ -5,6 +5,7 @@ import os
 import posixpath
 import re
 import shutil
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 RESTRICTED = "restricted/"  # tables whose name begins so go into a folder that only its owner may enter
 TIMEOUT = 600.0
+FORKED = "forked"
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ def run(
     seed: int = 1,
     jobs: int | None = None,
     engine: Engine | None = None,
+    kernels: str = "fresh",
     timeout: float = TIMEOUT,
     force: bool = False,
     cycle: str | None = None,
@@ -68,6 +71,9 @@ def run(
     the run's id: a run knows no decision.
 
     ``engine`` makes the packs of units, ``jobs`` processes of this machine unless told otherwise.
+
+    ``kernels`` "forked" starts them from one process with the imports done: sooner, and where a system cannot fork,
+    as ever.
 
     A run that fails or is killed leaves what was published before untouched. The same input, scheme,
     parameters and code are the same run: it is done once, unless ``force``.
@@ -125,6 +131,7 @@ def run(
     place = os.path.abspath(source) if os.path.exists(source) else source
     plan = _plan(books, values, units, {"cycle": place, "seed": seed, "lang": lang})
     tick = progress.steps(len(plan) + 1 + each_unit * data.employees["unit"].nunique())
+    forked = kernels == FORKED and can_fork(progress.say)
     started = _now()
     kept: Kept | None = None
     with publish.building(folder, run_id) as build:
@@ -134,8 +141,8 @@ def run(
         from ..io import share
 
         try:
-            with Kernels(work, at_once=at_once, timeout=timeout) as kernels:
-                futures = {kernels.submit(job, page / f"{job.name}.ipynb"): job for job in plan}
+            with Kernels(work, at_once=at_once, timeout=timeout, forked=forked) as executor:
+                futures = {executor.submit(job, page / f"{job.name}.ipynb"): job for job in plan}
                 assessment = assess(data, history, seed)
                 tables = assessment.tables()
                 share(assessment, work / record.ASSESSMENT, place, seed)
@@ -212,6 +219,14 @@ def run(
     if kept:
         kept.remove()
     return first
+
+
+def can_fork(say: Callable[[str], None]) -> bool:
+    """Whether kernels can be forked here; told where they cannot."""
+    if hasattr(os, "fork") and sys.platform != "darwin":
+        return True
+    say("This system cannot fork a kernel safely, so each is started anew (--kernels fresh).")
+    return False
 
 
 def write_tables(
