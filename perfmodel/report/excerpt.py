@@ -129,7 +129,9 @@ class Excerpts:
         status = totals["status"]
         others = status[status.ne("scored")]
         late = others.eq("late")
-        enough = self.company.people - int(own["scores"]["score_raw"].notna().sum()) >= whole.cycle.scheme.limits.min_unit
+        enough = (
+            self.company.people - int(own["scores"]["score_raw"].notna().sum()) >= whole.cycle.scheme.limits.min_unit
+        )
         tables = MappingProxyType({name: rows.of(at) for name, rows in self._inputs.items()})
         return Excerpt(
             unit=unit,

@@ -4,6 +4,7 @@ A task is a function of a module and one value; what it returns comes back as so
 two tasks a worker are under way, so that memory does not grow with their number.
 """
 
+import logging
 import queue
 import threading
 import time
@@ -114,7 +115,16 @@ def _backend(engine: Engine, say: Callable[[str], None]) -> Iterator[tuple[dict[
         yield {"backend": LOCAL, "n_jobs": engine.jobs, "inner_max_num_threads": 1}, lambda: None
         return
     from distributed import Client
+    from joblib._dask import DaskDistributedBackend
 
+    class Cluster(DaskDistributedBackend):
+        """joblib's, but for a cluster of one worker: it would have the work done here."""
+
+        def effective_n_jobs(self, n_jobs: int) -> int:
+            return max(2, super().effective_n_jobs(n_jobs))
+
+    for name in ("distributed", "distributed.client", "distributed.utils", "distributed.core"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what they would log, a sentence here says
     try:
         client = Client(engine.cluster, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:
@@ -129,7 +139,7 @@ def _backend(engine: Engine, say: Callable[[str], None]) -> Iterator[tuple[dict[
                 f"Start some with: dask worker {engine.cluster} --nthreads 1"
             )
         say(f"{len(client.ncores())} workers at {engine.cluster}; watch them at {client.dashboard_link}")
-        yield {"backend": DASK, "client": client}, _Watch(client, engine.cluster)
+        yield {"backend": Cluster(client=client)}, _Watch(client, engine.cluster)
     finally:
         client.close(timeout=1)
 

@@ -158,7 +158,9 @@ def _made(
                         del missing[unit]
                         yield unit, found
         except WorkerLost as lost:
-            tell(f"A process that made packs was lost ({lost}); the {len(missing)} packs still missing are asked for again.")
+            tell(
+                f"A process that made packs was lost ({lost}); the {len(missing)} packs still missing are asked for again."
+            )
         if not missing:
             return
     for unit in missing:

@@ -91,7 +91,9 @@ def one(task: bytes) -> Outcome:
     with speaking(options.get("lang", "en")):
         try:
             engine = Engine(jobs=jobs)
-            page = str(run(source, out=Path(place), jobs=jobs, engine=engine, progress=Progress(said.append), **options))
+            page = str(
+                run(source, out=Path(place), jobs=jobs, engine=engine, progress=Progress(said.append), **options)
+            )
         except UnitsFailed as found:
             page, error = str(found.page), str(found)
         except PerfmodelError as found:
@@ -99,5 +101,3 @@ def one(task: bytes) -> Outcome:
         except Exception as found:  # whatever it is, it is this cycle's and stops no other
             error = f"{reason(found)}. Run it by itself to see more."
     return Outcome(source, page, error, tuple(said), tuple(findings))
-
-

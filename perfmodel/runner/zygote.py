@@ -20,7 +20,19 @@ from typing import Any, NoReturn
 
 # Not matplotlib's inline backend: it ties itself to the shell that is there when it is imported, and here is none.
 IPYTHON = ("ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.zmqshell", "IPython.core.completer")
-OWN = ("assessment", "health", "io", "planning", "plots", "quarters", "recovery", "report", "runner", "simulate", "studies")
+OWN = (
+    "assessment",
+    "health",
+    "io",
+    "planning",
+    "plots",
+    "quarters",
+    "recovery",
+    "report",
+    "runner",
+    "simulate",
+    "studies",
+)
 
 
 def imports() -> None:
