@@ -277,7 +277,7 @@ def company_of(assessment) -> Company:
 
 
 def seen(assessment, unit: str | None = None) -> View:
-    """The view of ``unit``; of an excerpt, always that of its own. A view is its own, so that several pages share one."""
+    """The view of ``unit``; of an excerpt, always that of its own. A view is its own, so that pages can share one."""
     if isinstance(assessment, View):
         return assessment
     return View(assessment, unit or getattr(assessment, "unit", None))

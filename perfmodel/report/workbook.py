@@ -35,7 +35,7 @@ FILLED = "decision reason_code reason_in_words evidence_reference proposer autho
 
 
 def workbook(assessment, path: str | os.PathLike | IO[bytes], *, manifest: Mapping[str, Any] | None = None) -> None:
-    """Write the committee's workbook of ``assessment``, or of a view of it, to ``path``, a file's name or an open one."""
+    """Write the committee's workbook of ``assessment``, or of a view of it, to ``path``, a name or an open file."""
     import xlsxwriter
 
     view = seen(assessment)

@@ -1,4 +1,4 @@
-"""Who does the work of a fan-out: processes of this machine (loky), or those of a Dask cluster. One code path, joblib's.
+"""Who does the work of a fan-out: processes of this machine (loky) or of a Dask cluster. One code path, joblib's.
 
 A task is a function of a module and one value; what it returns comes back as soon as it is there, in any order. At most
 two tasks a worker are under way, so that memory does not grow with their number.
@@ -44,7 +44,7 @@ class WorkerLost(Exception):
     """A process died at its task, as when memory runs out: what it had under way has to be asked for again."""
 
 
-def each(function: Callable[[Any], Any], tasks: Iterable[Any], engine: Engine, say: Callable[[str], None]) -> Iterator:
+def each(function: Callable[[Any], Any], tasks: Iterable[Any], engine: Engine, tell: Callable[[str], None]) -> Iterator:
     """Results of ``function`` on each of ``tasks``, in the order in which they come.
 
     Parameters
@@ -52,13 +52,14 @@ def each(function: Callable[[Any], Any], tasks: Iterable[Any], engine: Engine, s
     tasks : iterable
         Read as workers become free, in a thread of its own. With a cluster, values should be ``bytes``: others are
         kept by one worker for the rest, and are gone when it dies.
-    say : function
+    tell : function
         Is told where the cluster can be watched.
 
     Raises
     ------
     WorkerLost
-        If a process dies at a task and nobody else takes it up, or the scheduler is gone: ask again for what is missing.
+        If a process dies at a task and nobody else takes it up, or the scheduler is gone. Ask again for what is
+        missing.
     RunError
         If the cluster cannot be reached, or has no worker.
     """
@@ -67,7 +68,7 @@ def each(function: Callable[[Any], Any], tasks: Iterable[Any], engine: Engine, s
         return
     import joblib
 
-    with _backend(engine, say) as (options, trouble):
+    with _backend(engine, tell) as (options, trouble):
         found: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
 
         def work() -> None:
@@ -109,7 +110,7 @@ def _named(error: BaseException, engine: Engine) -> BaseException:
 
 
 @contextmanager
-def _backend(engine: Engine, say: Callable[[str], None]) -> Iterator[tuple[dict[str, Any], Callable[[], None]]]:
+def _backend(engine: Engine, tell: Callable[[str], None]) -> Iterator[tuple[dict[str, Any], Callable[[], None]]]:
     """joblib's settings for ``engine``, and a function that raises when its cluster is in trouble."""
     if engine.name == LOCAL:
         yield {"backend": LOCAL, "n_jobs": engine.jobs, "inner_max_num_threads": 1}, lambda: None
@@ -138,7 +139,7 @@ def _backend(engine: Engine, say: Callable[[str], None]) -> Iterator[tuple[dict[
                 f"The Dask scheduler at {engine.cluster} has no worker. "
                 f"Start some with: dask worker {engine.cluster} --nthreads 1"
             )
-        say(f"{len(client.ncores())} workers at {engine.cluster}; watch them at {client.dashboard_link}")
+        tell(f"{len(client.ncores())} workers at {engine.cluster}; watch them at {client.dashboard_link}")
         yield {"backend": Cluster(client=client)}, _Watch(client, engine.cluster)
     finally:
         client.close(timeout=1)

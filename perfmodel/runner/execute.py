@@ -74,7 +74,7 @@ class Kernels:
         if self.forked:
             from .forked import Zygote
 
-            self._zygote = Zygote(_environment())
+            self._zygote = Zygote(_environment(), self.work / "zygote.log")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -199,7 +199,8 @@ def _completed(work: Path, job: Job, token: str) -> dict:
 def _kernel(job: Job, work: Path, token: str, said: Any, unwanted: Callable[[], bool], zygote: Any = None) -> Any:
     """A manager for one kernel: this interpreter, this perfmodel, and no setting of the user's own IPython.
 
-    With ``zygote`` its process is forked from that one. ``unwanted`` is asked once more when the kernel is up: whoever ended it while it was starting found nothing.
+    With ``zygote`` its process is forked from that one. ``unwanted`` is asked once more when the kernel is up: whoever
+    ended it while it was starting found nothing.
     """
     from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
     from jupyter_client.manager import AsyncKernelManager

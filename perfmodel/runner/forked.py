@@ -40,7 +40,7 @@ class Forked:
 
     def wait(self, timeout: float | None = None) -> int | None:
         if not self._ended.wait(timeout):
-            raise subprocess.TimeoutExpired(f"kernel {self.pid}", timeout or 0)
+            raise subprocess.TimeoutExpired([str(self.pid)], timeout or 0)
         return self.returncode
 
     def send_signal(self, signum: int) -> None:
@@ -59,17 +59,17 @@ class Forked:
 
 
 class Zygote:
-    """The process that kernels are forked from; ``close`` ends it and all of them."""
+    """The process that kernels are forked from; ``close`` ends it and all of them. What it says goes to ``log``."""
 
-    def __init__(self, environment: dict[str, str]):
+    def __init__(self, environment: dict[str, str], log: Path):
         self._own, theirs = socket.socketpair()
         os.set_inheritable(theirs.fileno(), True)
-        with theirs:
+        with theirs, log.open("wb") as said:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "perfmodel.runner.zygote", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
                 env=environment,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
@@ -80,7 +80,7 @@ class Zygote:
         threading.Thread(target=self._listen, name="zygote", daemon=True).start()
 
     def fork(self, argv: list[str], *, cwd: str, env: dict[str, str], log: str) -> Forked:
-        """A new kernel, called with ``argv``, in the folder ``cwd``; what it says goes to the end of the file ``log``."""
+        """A new kernel, called with ``argv``, in the folder ``cwd``; what it says is added to the file ``log``."""
         with self._one_by_one:
             request = {"argv": argv, "cwd": cwd, "env": env, "log": log}
             try:
@@ -124,7 +124,8 @@ class ForkedProvisioner(LocalProvisioner):
         said = getattr(kwargs.get("stderr"), "name", os.devnull)
         self.cwd = kwargs.get("cwd") or Path.cwd()
         place = str(Path(str(said)).absolute())
-        self.process = self.parent.zygote.fork(cmd[1:], cwd=str(self.cwd), env=kwargs["env"], log=place)
+        manager: Any = self.parent
+        self.process = manager.zygote.fork(cmd[1:], cwd=str(self.cwd), env=kwargs["env"], log=place)
         self.pid = self.pgid = self.process.pid
         return self.connection_info
 

@@ -113,8 +113,9 @@ def write_packs(
             write_files(page / "units" / folder_of(unit), made)
         tick()
     there = [unit for unit in units if unit not in failed]
-    for unit in there if kept else ():
-        kept.hand_over(folder_of(unit), page / "units" / folder_of(unit))
+    if kept:
+        for unit in there:
+            kept.hand_over(folder_of(unit), page / "units" / folder_of(unit))
     _write_key(page / "restricted" / BY_CODE, ("rater_id", "code"), codes)
     if key:
         people = {who: pseudonym(key, who) for who in sorted(assessment.totals["employee_id"])}
@@ -158,9 +159,7 @@ def _made(
                         del missing[unit]
                         yield unit, found
         except WorkerLost as lost:
-            tell(
-                f"A process that made packs was lost ({lost}); the {len(missing)} packs still missing are asked for again."
-            )
+            tell(f"A process was lost ({lost}); {len(missing)} packs are asked for again.")
         if not missing:
             return
     for unit in missing:

@@ -221,11 +221,11 @@ def run(
     return first
 
 
-def can_fork(say: Callable[[str], None]) -> bool:
+def can_fork(tell: Callable[[str], None]) -> bool:
     """Whether kernels can be forked here; told where they cannot."""
     if hasattr(os, "fork") and sys.platform != "darwin":
         return True
-    say("This system cannot fork a kernel safely, so each is started anew (--kernels fresh).")
+    tell("This system cannot fork a kernel safely, so each is started anew (--kernels fresh).")
     return False
 
 

@@ -68,7 +68,7 @@ def run_each(
     jobs = max(1, engine.jobs // len(missing)) if engine.name == LOCAL else 1
     if engine.name == LOCAL:
         engine = replace(engine, jobs=min(engine.jobs, len(missing)))
-    for attempt in range(ATTEMPTS):
+    for _ in range(ATTEMPTS):
         tasks = [pickle.dumps((source, place, jobs, dict(options))) for source, place in missing.items()]
         try:
             for outcome in each(one, tasks, engine, progress.say):
@@ -87,7 +87,8 @@ def one(task: bytes) -> Outcome:
     """The run of one cycle, in the process that was asked for it."""
     source, place, jobs, options = pickle.loads(task)
     said: list[str] = []
-    page, error, findings = "", "", ()
+    page, error = "", ""
+    findings: tuple = ()
     with speaking(options.get("lang", "en")):
         try:
             engine = Engine(jobs=jobs)

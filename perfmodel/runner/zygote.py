@@ -37,6 +37,8 @@ OWN = (
 
 def imports() -> None:
     """Everything that takes a kernel long to load. It must start no thread: the other threads of a fork are gone."""
+    # As ipykernel does, and before matplotlib reads it: charts of a notebook are drawn into the notebook.
+    os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     for name in (*IPYTHON, *(f"perfmodel.{module}" for module in OWN)):
         importlib.import_module(name)
     if (threads := threading.active_count()) > 1:
