@@ -1,5 +1,6 @@
 """Weights for the next plan, chosen on closed quarters under pseudonyms; what they would have done is told after."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -11,14 +12,13 @@ from .errors import DataError
 from .fairness import fairness
 from .outcomes import pool
 from .pseudonyms import pseudonym
-from .tables import moves
+from .tables import STAGES, moves
 from .weights import choose_weights
 
 COSTED = 64  # permitted choices whose cost is looked at
 ERROR_DRAWS = 2_000  # a covariance of them is known to about 3 %
 ERROR_CELLS = 1_000_000  # drawn ratings held at a time: 8 MiB
 IN_FORCE, CHOSEN = "in force", "chosen"
-AS_STAGES = ("raw", "proposed")  # what fairness() takes the two for: an earlier stage and a later one
 GAP = (
     *("attribute", "group", "reference", "outcome", "weights", "n", "rate", "ratio", "ratio_low", "ratio_high"),
     *("difference", "p_exact", "verdict", "reason"),
@@ -144,25 +144,35 @@ def consequences(assessment: Assessment, profile: str, weights: pd.Series) -> pd
     return pd.DataFrame(rows).T.rename_axis("weights")
 
 
-def group_gap(assessment: Assessment, profile: str, weights: pd.Series) -> pd.DataFrame:
-    """Rates of the best and the last grades by protected group, in force and under chosen weights.
+def group_gap(assessment: Assessment, profile: str, choices: Mapping[str, pd.Series]) -> pd.DataFrame:
+    """Rates of the best and the last grades by protected group, in force and under each of up to three ``choices``.
 
     For HR and legal alone (``restricted/``): reported after the choice and never an aim. ``attribute, group,
     reference, outcome, weights, n, rate, ratio, ratio_low, ratio_high, difference, p_exact, verdict, reason``;
-    ``weights`` is "in force", "chosen", or "in force to chosen" of those whose grade moves up or down. Counts under
-    five are not shown, nor what gives one away inside this table; see :func:`perfmodel.fairness.fairness`. Beside
-    another table of the same people it could give more away, so hand out the one or the other. Empty without groups.
+    ``weights`` is "in force", a name of ``choices`` ({name: weights}), or "in force to NAME" of those whose grade
+    moves up or down under it. Counts under five are not shown, nor what gives one away inside this table; see
+    :func:`perfmodel.fairness.fairness`. What is in force is hidden last: a reader may hold it from the quarter's own
+    table, and what is hidden of a choice must not follow from that. Beside any other table of the same people this
+    one could give more away, so hand out the one or the other. Empty without groups.
     """
     scores = assessment.scores
-    stages = {IN_FORCE: assessment.weights[profile].baseline, CHOSEN: weights}
+    weights = {IN_FORCE: assessment.weights[profile].baseline, **choices}
+    # fairness() takes them for stages; what is in force for the last, which is the last to be hidden.
+    stages = dict(zip((STAGES[-1], *STAGES), weights, strict=False))
+    if len(stages) < len(weights):
+        raise DataError(
+            f"{len(weights) - 1} choices at once are too many for one table; give {len(STAGES) - 1} or fewer."
+        )
     both = {
-        f"grade_{stage}": _with(scores, _grades(assessment, profile, w)).fillna("")
-        for stage, w in zip(AS_STAGES, stages.values(), strict=True)
+        f"grade_{stage}": _with(scores, _grades(assessment, profile, weights[name])).fillna("")
+        for stage, name in stages.items()
     }
     people = scores[["employee_id", "unit"]].assign(**both)
-    found = fairness(people, assessment.cycle.groups, assessment.cycle.scheme, stages=AS_STAGES)
-    names = dict(zip(AS_STAGES, stages, strict=True)) | {moves(*AS_STAGES): moves(IN_FORCE, CHOSEN)}
-    return found.assign(weights=found["stage"].map(names))[list(GAP)].reset_index(drop=True)
+    now, *others = stages
+    ways = [(now, other) for other in others]
+    found = fairness(people, assessment.cycle.groups, assessment.cycle.scheme, stages=tuple(stages), ways=ways)
+    names = stages | {moves(*way): moves(*(stages[stage] for stage in way)) for way in ways}
+    return found.assign(weights=found["stage"].map(names))[list(GAP)]
 
 
 def cost_range(assessment: Assessment, profile: str, draws: int = COSTED) -> pd.DataFrame:
@@ -196,6 +206,7 @@ class ClosedChoice:
 
     ``weights``: ``aim, kpi, weight, low, high`` (percent of the whole, extent of the near-optimal set). ``check``:
     ``aim, weights, value, n`` on the hold-out quarter. ``cost``: ``aim`` and what :func:`consequences` tells.
+    ``group_gap``: what :func:`group_gap` tells of the choices, for HR and legal alone: no page shows it.
     """
 
     chosen_on: str
@@ -203,6 +214,7 @@ class ClosedChoice:
     weights: pd.DataFrame
     check: pd.DataFrame
     cost: pd.DataFrame
+    group_gap: pd.DataFrame
     reason: str
 
 
@@ -212,30 +224,31 @@ def on_closed(assessment: Assessment, profile: str) -> ClosedChoice:
     People are numbered and nothing of a person is told, so no key is needed. An earlier quarter is over when this one
     begins, so no clock is asked, and a page says the same whenever it is made.
     """
-    names = (["aim", "kpi", "weight", "low", "high"], ["aim", "weights", "value", "n"], ["aim", "weights"])
-    nothing = [pd.DataFrame(columns=columns) for columns in names]
     past = [Assessment(cycle, assessment.seed) for cycle in assessment.history]
     if len(past) < 2:
-        return ClosedChoice(
-            "",
-            "",
-            nothing[0],
-            nothing[1],
-            nothing[2],
-            "Two closed quarters are needed: one to choose on, one to check on.",
-        )
+        return _none("Two closed quarters are needed: one to choose on, one to check on.")
     closed, before = past[-1], past[-2]
     try:
         points, other = (_numbered(q, profile, assessment.cycle.scheme.start) for q in (closed, before))
         simulation, chosen, checked, cost = closed.weights[profile], [], [], []
+        choices = {}
         for aim in ("discriminating", "reliable"):
             error = error_covariance(closed, profile) if aim == "reliable" else None
             choice = choose_weights(points, simulation.space, aim, error=error, seed=assessment.seed)
             chosen.append(choice.near.reset_index().assign(aim=aim))
             checked.append(choice.check(other, simulation.baseline).reset_index().assign(aim=aim))
             cost.append(consequences(closed, profile, choice.weights).reset_index().assign(aim=aim))
+            choices[aim] = choice.weights
+        gap = group_gap(closed, profile, choices)
     except (DataError, KeyError) as refused:
-        return ClosedChoice(closed.cycle.id, before.cycle.id, nothing[0], nothing[1], nothing[2], str(refused))
+        return _none(str(refused), closed.cycle.id, before.cycle.id)
     tables = [pd.concat(parts, ignore_index=True) for parts in (chosen, checked, cost)]
     weights, check, cost_of = (table[["aim", *[c for c in table if c != "aim"]]] for table in tables)
-    return ClosedChoice(closed.cycle.id, before.cycle.id, weights, check, cost_of, "")
+    return ClosedChoice(closed.cycle.id, before.cycle.id, weights, check, cost_of, gap, "")
+
+
+def _none(reason: str, chosen_on: str = "", checked_on: str = "") -> ClosedChoice:
+    """No choice, and why."""
+    names = (["aim", "kpi", "weight", "low", "high"], ["aim", "weights", "value", "n"], ["aim", "weights"], list(GAP))
+    weights, check, cost, gap = (pd.DataFrame(columns=columns) for columns in names)
+    return ClosedChoice(chosen_on, checked_on, weights, check, cost, gap, reason)

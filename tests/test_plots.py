@@ -175,6 +175,12 @@ def test_the_stable_interval_is_said_to_hold_for_all_but_a_few_grades(assessment
     assert words.startswith("At most one grade in twenty changes while")
 
 
+def test_categories_are_drawn_as_kpis_are():
+    row = {"weight_nominal": [50.0], "stable_low": [45.0], "stable_high": [58.0]}
+    words = plots.stability(pd.DataFrame({"category": ["sales"], **row})).description
+    assert words.endswith("sales 45.0 to 58.0 (now 50.0)")
+
+
 def test_grade_change_states_the_counts_of_the_table(assessment):
     table = assessment.tables()["distribution"]
     own = table[(table["unit"] == "U02") & (table["grade"] == "B")].set_index("stage")

@@ -644,6 +644,23 @@ def test_a_planted_difference_between_groups_is_found_and_small_groups_are_not_s
     assert hidden.reason.str.contains("not shown").all()
 
 
+def test_a_small_group_of_a_rater_does_not_follow_from_the_larger_ones():
+    # Everybody rates all 40: 20 a, 12 b, 5 c, 3 d. With a, b and c told, 40 less these would be d's three.
+    ratings, truth = simulate_ratings("crossed", n_raters=4, n_employees=40, n_kpis=2, seed=9)
+    people = truth["employees"].employee_id
+    groups = pd.DataFrame(
+        {"employee_id": people, "attribute": "g", "value": [*"a" * 20, *"b" * 12, *"c" * 5, *"d" * 3]}
+    )
+    found = pm.fit_severity(ratings).group_differences(groups)
+    told = found.assign(told=found.n_group.notna()).groupby("group").told.agg(["all", "any"])
+    assert told.loc["b"].all() and not told.loc[["c", "d"]].any(axis=None)
+    assert found.loc[found.group.ne("b"), ["difference", "se", "shrunk", "p", "q", "n_reference"]].isna().all(axis=None)
+    assert found[found.group.isin(["c", "d"])].reason.nunique() == 1  # which of the two is small is not said either
+    # Without a small group nothing is hidden.
+    whole = pm.fit_severity(ratings).group_differences(groups.replace({"d": "c"}))
+    assert whole.n_group.notna().all() and set(whole.n_group) == {12, 8}
+
+
 def test_examples_are_ratings_of_people_whom_others_rate_too(linked):
     shared = linked.fit.model.rows.groupby("employee_id")["rater_id"].nunique()
     for rater in linked.fit.raters.index[:5]:
@@ -1145,21 +1162,72 @@ def test_a_group_whose_severities_nothing_tells_says_so_among_the_links():
     assert told.str.startswith("nothing: severity cannot be told from the roles and items").all()
 
 
-def test_self_ratings_have_an_offset_that_is_shown_and_moves_nothing():
-    ratings, _ = simulate_ratings("linked", n_raters=6, n_employees=36, n_kpis=2, double=0.5, seed=4)
-    plain = pm.fit_severity(ratings)
-    given = plain.adjusted_ratings
-    # Half a point above what others give, and .2 more for every second person: mean .6, SD .1, by hand.
-    more = 0.5 + 0.2 * (given.groupby("employee_id").ngroup() % 2)
-    own = given.assign(rater_id=given.employee_id, role="self", rating=given.rating_adjusted + more)
-    names = ["rater_id", "employee_id", "kpi", "role", "rating"]
-    fit = pm.fit_severity(pd.concat([ratings[names], own[names]]))
-    found = fit.self_offset
-    assert found.estimate == pytest.approx(0.6) and found.n == 36 and found.reason == ""
-    assert found.se == pytest.approx(0.1 * np.sqrt(36 / 35) / 6)
-    pd.testing.assert_frame_equal(fit.adjusted_ratings, given)
+def test_self_offset_of_a_complete_table_is_the_difference_of_means():
+    # Everybody is rated by everybody on one item: shrinkage is about the grand mean, so the mean expectation is the
+    # grand mean m, and the offset mean(self) - m.
+    n, k = 8, 3
+    rng = np.random.default_rng(5)
+    y = 3 + rng.normal(0, 1.0, (n, 1)) + rng.normal(0, 0.5, (1, k)) + rng.normal(0, 0.3, (n, k))
+    others = [(f"r{j}", f"e{i}", "rater", y[i, j]) for i in range(n) for j in range(k)]
+    mine = rng.normal(4, 1, n)
+    own = [(f"e{i}", f"e{i}", "self", mine[i]) for i in range(n)]
+    fit = pm.fit_severity(pd.DataFrame(others + own, columns=["rater_id", "employee_id", "role", "rating"]))
+    found, (a, _, e) = fit.self_offset, fit.variances.to_numpy()
+    assert found.estimate == pytest.approx(mine.mean() - y.mean()) and found.n == n and found.reason == ""
+    # A person's expectation errs by a share 1 - h of the own effect and h of the mean rest, h = a / (a + e / k);
+    # that of the mean of all by e / (nk) alone. So v = e / (nk), u = v + (1 - 1/n) a (1 - h), c = (nv - u) / (n - 1).
+    h = a / (a + e / k)
+    v, u = e / (n * k), e / (n * k) + (1 - 1 / n) * a * (1 - h)
+    expected = y.mean() + h * (y.mean(axis=1) - y.mean())
+    spread = np.var(mine - expected, ddof=1)
+    assert found.se == pytest.approx(np.sqrt(spread / n + max((n * v - u) / (n - 1), 0)), rel=1e-6)
+
+
+def with_self_ratings(seed, offset=0.4, n_raters=20, n_employees=120):
+    """Linked ratings, and self ratings of four in five people, each with a leaning of their own."""
+    ratings, truth = simulate_ratings(
+        "linked", n_raters=n_raters, n_employees=n_employees, n_kpis=2, double=0.3, seed=seed
+    )
+    rng, people = np.random.default_rng(seed), truth["employees"].set_index("employee_id")
+    own = ratings[["employee_id", "kpi"]].drop_duplicates().assign(role="self")
+    own = own[rng.random(len(own)) < 0.8]
+    leaning = offset + people.merit + rng.normal(0, 0.6, len(people))
+    own["rating"] = leaning.reindex(own.employee_id).to_numpy() + rng.normal(0, 0.4, len(own))
+    return ratings, own.assign(rater_id=own.employee_id), truth
+
+
+def test_a_planted_self_offset_lies_in_its_interval_about_as_often_as_it_says():
+    # The offset is against raters of mean severity. Mean of 60 squared z is 1 with a standard error of
+    # sqrt(2 / 60) = .18; three of them, and the mean z within 3 / sqrt(60) = .39.
+    z = []
+    for seed in range(60):
+        ratings, own, truth = with_self_ratings(seed, n_raters=12, n_employees=60)
+        found = pm.fit_severity(pd.concat([ratings, own])).self_offset
+        z.append((found.estimate - truth["raters"].severity.mean() - 0.4) / found.se)
+    assert np.mean(np.square(z)) == pytest.approx(1, abs=0.55) and abs(np.mean(z)) < 0.39
+
+
+def test_self_ratings_link_nobody_and_move_no_other_estimate():
+    ratings, own, _ = with_self_ratings(4, n_raters=6, n_employees=36)
+    plain, fit = pm.fit_severity(ratings), pm.fit_severity(pd.concat([ratings, own]))
+    pd.testing.assert_frame_equal(fit.adjusted_ratings, plain.adjusted_ratings)
     pd.testing.assert_frame_equal(fit.raters, plain.raters)
+    more = pm.fit_severity(pd.concat([ratings, own.assign(rating=own.rating + 0.25)])).self_offset
+    assert more.estimate == pytest.approx(fit.self_offset.estimate + 0.25)
+    assert more.se == pytest.approx(fit.self_offset.se)
     assert "nobody rated themselves" in plain.self_offset.reason and np.isnan(plain.self_offset.estimate)
+    shared = ratings.groupby("employee_id").rater_id.nunique().idxmax()
+    one = pm.fit_severity(pd.concat([ratings, own[own.employee_id.eq(shared)]])).self_offset
+    assert one.n == 1 and "one person rated themselves" in one.reason and np.isnan(one.se)
+
+
+def test_where_nobody_is_linked_self_ratings_are_set_beside_the_own_raters_alone():
+    # Nested: what is expected of a person holds the severity of the own rater, which nothing tells from the team.
+    ratings, _ = simulate_ratings("nested", n_raters=6, n_employees=36, n_kpis=2, seed=4)
+    means = ratings.groupby(["employee_id", "kpi"], as_index=False).rating.mean()
+    own = means.assign(rater_id=means.employee_id, role="self", rating=means.rating + 0.5)
+    fit = pm.fit_severity(pd.concat([ratings, own]))
+    assert fit.self_offset.estimate == pytest.approx(0.5, abs=1e-6) and fit.raters.severity.isna().all()
 
 
 @pytest.mark.filterwarnings("error")

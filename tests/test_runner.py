@@ -80,6 +80,7 @@ class NoKernels:
     """Stands where ``Kernels`` does, for what is not about kernels: every notebook ends well, at once."""
 
     tables: ClassVar[dict[str, str]] = {}
+    restricted: ClassVar[dict[str, str]] = {}
 
     def __init__(self, *_, **__):
         pass
@@ -93,7 +94,7 @@ class NoKernels:
     def submit(self, job, target):
         shutil.copy(job.notebook, target)
         ended = Future()
-        ended.set_result({"notebook": job.notebook.stem, "tables": self.tables})
+        ended.set_result({"notebook": job.notebook.stem, "tables": self.tables, "restricted": self.restricted})
         return ended
 
 
@@ -102,6 +103,19 @@ def quick(stage, monkeypatch):
     """``stage`` without kernels."""
     monkeypatch.setitem(the_run.__globals__, "Kernels", NoKernels)
     return stage
+
+
+def test_what_a_notebook_hands_over_for_hr_and_legal_lies_where_only_they_look(quick, monkeypatch, tmp_path):
+    book = write_notebook(tmp_path / "a.ipynb", closing("a"), parameters="seed = 1")
+    monkeypatch.setattr(NoKernels, "restricted", {"group_gap": "attribute,n\ngender,9\n"})
+    quick.run(book)
+    run = newest(quick.out)
+    assert (run / "restricted/group_gap.csv").read_text() == "attribute,n\ngender,9\n"
+    assert "restricted/group_gap.csv" in json.loads((run / "manifest.json").read_text())["outputs"]
+    for taken in ("fairness", "../tables/scores"):
+        monkeypatch.setattr(NoKernels, "restricted", {taken: "n\n1\n"})
+        with pytest.raises(RunError, match="take a plain name"):
+            quick.run(book, seed=2)
 
 
 def newest(out: Path) -> Path:

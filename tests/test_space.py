@@ -319,3 +319,10 @@ def test_acceptance_counts_the_thinning_of_the_flat_law():
     assert flat.acceptance == pytest.approx(0.5)
     assert len(next(flat.stream(1, 4096))) / 4096 == pytest.approx(0.5, abs=0.02)
     assert WeightSpace.tree(tree, law="flat", order=["a >= b"]).acceptance == pytest.approx(3 / 8)
+
+
+def test_the_rule_names_the_law_and_what_an_order_leaves():
+    assert WeightSpace(FOUR).rule == "law: hierarchical"
+    # a and b alike on 0..100: the order keeps half.
+    space = WeightSpace({"a": (0, 100), "b": (0, 100)}, law="flat", order=["a >= b"])
+    assert space.rule == "law: flat; order: a ≥ b, which 50 % of the choices inside the ranges keep"

@@ -607,6 +607,17 @@ def test_what_is_not_proved_is_marked_and_lies_between_found_and_bound():
     assert not told.rank_exact.all()
 
 
+def test_the_worst_rank_is_proved_although_its_solver_likes_ties():
+    # The weights at which a programme leaves fewest rivals behind lie where several stand level, and a tie leaves
+    # nobody behind: counted there the worst rank fell one short of its bound for nearly everybody.
+    space = WeightSpace.tree(TREE)
+    sim = simulate_weights(random_points(space, 25), space, grades=GRADES, half_width=0.05, rank_effort=10)
+    limits = sim.rank_limits
+    assert limits.exact.all()
+    place = ranks(sim.panel.scores(space.sample(1 << 14, seed=4).to_numpy()))
+    assert (limits.best <= place.min(axis=0)).all() and (limits.worst >= place.max(axis=0)).all()
+
+
 def test_ranks_no_draw_was_kept_for_are_those_at_the_baseline():
     # 2,100 employees are too many pairs for a tree, and without bands no draw is ranked: what is told as reached must
     # be reached, and bounds still come from lowest and highest scores.

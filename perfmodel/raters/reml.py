@@ -27,7 +27,7 @@ NAMES = ("employee", "rater", "team", "halo")
 LEAST, MOST = 1e-8, 1e7  # bounds of a variance in units of the residual's; at the lower one it is nil
 NEAR_NIL = 1e-4  # from which a step towards 0 goes there at once
 CLOSE = 1e-12  # squared distance to the optimum, in standard errors of the variances, that the last step may leave
-MANY, NEAR = 20_000, 1e-6  # cells from which no further step is made at this squared distance: a thousandth of an error
+MANY, NEAR = 20_000, 1e-5  # cells from which it may leave this much: three thousandths of a standard error
 STEPS, HALVINGS = 100, 12
 SAME = 1e-9  # share of what two components do to ratings under which nothing tells them apart
 SMALL = 200  # cells (employee x rater) up to which a search that ends at a bound is made a second time
@@ -254,9 +254,8 @@ class System:
             aim[own] += _step(x[own], slope[own], curvature[np.ix_(own, own)])
             # Steps shrink at least as fast as they did: what the next would leave, were it taken.
             distance = -float(slope @ (aim - x))
-            if distance < NEAR and len(self.mean) > MANY:
-                return x
-            if distance * min(1.0, distance / before) < CLOSE:
+            left = distance * min(1.0, distance / before)
+            if left < (NEAR if len(self.mean) > MANY else CLOSE):
                 return aim
             before = max(distance, 1e-300)
             for _ in range(HALVINGS):
@@ -532,6 +531,19 @@ class Effects:
         kept, out = self._rows("employee", team_of)
         through = self.inside.quadratic(csr_array(kept - out @ self.part))
         return self.residual * (through + out.multiply(out) @ (1 / self.diagonal))
+
+    def sum_variance(self, fixed: np.ndarray, weights) -> np.ndarray:
+        """Error variance of weighted sums of effects: ``fixed`` (k, p), ``weights`` {factor: sparse (k, levels)}."""
+        s = self.system
+        kept = np.zeros((len(self.solution), len(fixed)))
+        kept[s.random :] = fixed.T
+        place = {s.inner: slice(0, s.q_in), "team": slice(s.q_in, s.random)}
+        for name in place.keys() & weights.keys():
+            kept[place[name]] = self.theta[name] * weights[name].toarray().T
+        out = self.theta[s.outer] * weights[s.outer].toarray().T
+        kept -= self.part.T @ out
+        through = np.einsum("ij,ij->j", kept, self.inside.solve(kept))
+        return self.residual * (through + (out**2 / self.diagonal[:, None]).sum(axis=0))
 
     def joint(self, team_of: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Covariance of the errors of all raters' effects, then of what is expected of all employees: small data only.

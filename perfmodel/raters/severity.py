@@ -13,6 +13,7 @@ from . import diagnostics
 from .advice import double_ratings
 from .links import ASSUMPTIONS, links_table
 from .model import Model, fitted
+from .offset import self_offset
 from .table import SELF, VIGNETTE, RatingTable, by_id, checked
 
 SOLE = "alone in a role or on an item: severity cannot be told from it, and its error is the spread of raters; "
@@ -153,19 +154,12 @@ class SeverityFit:
 
     @cached_property
     def self_offset(self) -> pd.Series:
-        """How far people rate themselves above (positive) what others give them, severity given back; rating points.
+        """The fixed effect of the role self: how far people rate themselves above (positive) what is expected of them.
 
-        ``estimate, se, n`` (people with both on an item), ``reason``: the mean over people of their mean difference,
-        its error from the spread between people. Shown, and corrects nothing: self ratings link nobody and enter no
-        score.
+        ``estimate, se`` (rating points), ``n`` (people with both on an item), ``reason``. A term of the model that
+        links nobody and moves no other estimate; it is shown, and corrects nothing.
         """
-        both = self.coded.own.merge(self.adjusted_ratings, on=["employee_id", "scorecard", "kpi"])
-        mine = (both["rating"] - both["rating_adjusted"]).groupby(both["employee_id"]).mean()
-        why = {0: "nobody rated themselves on an item that others rated", 1: "one person rated themselves: no error"}
-        return pd.Series(
-            {"estimate": mine.mean(), "se": mine.std() / max(len(mine), 1) ** 0.5, "n": len(mine),
-             "reason": why.get(len(mine), "")}, name="self_offset",
-        )  # fmt: skip
+        return self_offset(self.model, self.coded.own)
 
     @cached_property
     def links(self) -> pd.DataFrame:

@@ -19,17 +19,28 @@ PLACE, JOB, TOKEN = "PERFMODEL_RECORDS", "PERFMODEL_JOB", "PERFMODEL_TOKEN"
 SHARED, ASSESSMENT = "PERFMODEL_SHARED", "assessment.pickle"
 
 
-def done(name: str, tables: "Mapping[str, DataFrame] | None" = None) -> None:
+def done(
+    name: str,
+    tables: "Mapping[str, DataFrame] | None" = None,
+    *,
+    restricted: "Mapping[str, DataFrame] | None" = None,
+) -> None:
     """Say that notebook ``name`` has come to its end; the call stands in its last cell.
 
     Inside a run it leaves the completion record, with the digest of each of ``tables`` (contract
-    tables by name), which must equal the run's own. Outside of a run it only says so.
+    tables by name), which must equal the run's own, and hands the run what only HR and legal may see:
+    each of ``restricted`` that has rows becomes ``restricted/NAME.csv``. Outside of a run it only says so.
     """
     if place := os.environ.get(PLACE):
+        from ..io import csv_bytes
+
         record = {
             "notebook": name,
             "token": os.environ.get(TOKEN, ""),
             "tables": {table: digest_of(frame) for table, frame in sorted((tables or {}).items())},
+            "restricted": {
+                table: csv_bytes(frame).decode("utf-8") for table, frame in (restricted or {}).items() if len(frame)
+            },
         }
         target = Path(place) / f"{os.environ.get(JOB, name)}.json"
         draft = target.with_suffix(".part")

@@ -151,6 +151,7 @@ def run(
                 records = {}
                 for job, found in each_as_it_ends(futures, tick):
                     _same_numbers(job, found, digests)
+                    _take_restricted(job, found, page)
                     _tidy(page / f"{job.name}.ipynb")
                     book = page / f"{job.name}.ipynb"
                     with speaking(lang):
@@ -351,6 +352,16 @@ def _same_numbers(job: Job, found: Mapping[str, Any], digests: Mapping[str, str]
                 f"{job.name} computed other numbers than the run in table {table}, so its page would contradict "
                 "the tables beside it. Let the notebook take seed and history as the run does."
             )
+
+
+def _take_restricted(job: Job, found: Mapping[str, Any], page: Path) -> None:
+    """Publish what a notebook hands over for HR and legal alone."""
+    for name, text in found["restricted"].items():
+        path = page / f"{RESTRICTED}{name}.csv"
+        if path.exists() or not re.fullmatch(r"\w+", name):
+            raise RunError(f"{job.name} hands over a restricted table {name!r}: take a plain name that no other has.")
+        _restricted(page)
+        path.write_text(text, encoding="utf-8", newline="")
 
 
 def _same_as_published(target: Path, page: Path) -> None:

@@ -215,9 +215,32 @@ def _fewest_ahead(
     surely = 0 if found.mip_dual_bound is None else max(int(np.ceil(found.mip_dual_bound - 1e-6)), 0)
     if found.x is None:
         return m, surely
-    # Counted anew at the weights found, so that the solver's tolerances enter no rank.
-    weights = space.nearest(pd.Series(found.x[:n], space.names)).to_numpy()
-    return int((lead @ weights + ahead > least).sum()), surely
+    # Counted anew at the weights found, so that the solver's tolerances enter no rank. It likes weights at which
+    # several stand level; a tie is no rank passed, so the same rivals are also left behind as clearly as they can be.
+    rests = found.x[n:] < 0.5
+    tried = [found.x[:n], *_clearest(lead[rests], ahead[rests], rows, ends)]
+    counts = [(lead @ space.nearest(pd.Series(w, space.names)).to_numpy() + ahead > least).sum() for w in tried]
+    return int(min(counts)), surely
+
+
+def _clearest(lead: np.ndarray, ahead: np.ndarray, rows: np.ndarray, ends: np.ndarray) -> list[np.ndarray]:
+    """Permitted weights at which the largest of w . lead + ahead is least: one choice, or none where a solver fails."""
+    from scipy.optimize import linprog
+
+    if not len(lead):
+        return []
+    n = lead.shape[1]
+    none, one = np.zeros((len(rows), 1)), np.ones((len(lead), 1))
+    found = linprog(
+        np.r_[np.zeros(n), 1.0],
+        A_ub=np.block([[rows, none], [lead, -one]]),
+        b_ub=np.concatenate([ends, -ahead]),
+        A_eq=np.r_[np.ones(n), 0.0][None],
+        b_eq=[100.0],
+        bounds=[(0, 100)] * n + [(None, None)],
+        method="highs",
+    )
+    return [found.x[:n]] if found.status == 0 else []
 
 
 @contextmanager
