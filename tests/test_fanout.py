@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from dask_cluster import Cluster
+from dask_cluster import HERE, Cluster
 from small_cycle import write_small
 from tiny_notebooks import closing, write_notebook
 
@@ -228,7 +228,7 @@ def test_on_a_cluster_no_pack_is_lost_or_doubled_whoever_is_killed(
     quarter, alone, tmp_path, small_batches, monkeypatch
 ):
     monkeypatch.setattr(engine, "PATIENCE", 3.0)
-    with Cluster(tmp_path / "cluster", 2) as cluster:
+    with Cluster(tmp_path / "cluster", [HERE, HERE]) as cluster:
         there, done, told = Engine("dask", cluster.address), [], []
 
         def kill_a_worker():

@@ -45,7 +45,8 @@ def draw(task):
     place.mkdir(parents=True)
     view = report.seen(piece)
     parts = [{"name": "calibration_report", "title": "Calibration report", "html": "calibration_report.html"}]
-    (place / "calibration_report.html").write_text(report.calibration_report(view, manifest={}).html(), encoding="utf-8")
+    text = report.calibration_report(view, manifest={}).html()
+    (place / "calibration_report.html").write_text(text, encoding="utf-8")
     (place / "index.html").write_text(report.index_page(view, {}, parts), encoding="utf-8")
 
 cuts = report.Excerpts(quarter, codes=report.rater_codes(quarter), company=report.company_of(quarter))
