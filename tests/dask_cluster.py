@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-
 HERE = ("127.0.0.1", ())
 
 

@@ -10,12 +10,9 @@ import argparse
 import hashlib
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
-
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 
 from dask_cluster import HERE, Cluster
 
