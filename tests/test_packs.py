@@ -20,14 +20,14 @@ RUN = {"run_id": "7f3a-91c2-0b5e", "finished": "2026-10-20 18:04:00", "versions"
 def packs(quarter, tmp_path_factory):
     page = tmp_path_factory.mktemp("packs")
     (page / "restricted").mkdir()
-    return page, write_packs(quarter, page, RUN)
+    return page, write_packs(quarter, page, RUN).pages
 
 
 @pytest.fixture(scope="module")
 def hidden(quarter, tmp_path_factory):
     page = tmp_path_factory.mktemp("hidden")
     (page / "restricted").mkdir()
-    return page, write_packs(quarter, page, RUN, key=KEY)
+    return page, write_packs(quarter, page, RUN, key=KEY).pages
 
 
 class Words(HTMLParser):

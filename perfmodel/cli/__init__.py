@@ -62,8 +62,9 @@ def parser() -> argparse.ArgumentParser:
         p.set_defaults(verb=function)
         return p
 
-    def cycle(p):
-        p.add_argument("source", metavar="CYCLE", help="folder, workbook or SQLAlchemy URL of one quarter")
+    def cycle(p, several=False):
+        what = "folder, workbook or SQLAlchemy URL of one quarter"
+        p.add_argument("source", metavar="CYCLE", nargs="+" if several else None, help=what)
         p.add_argument("--cycle", metavar="ID", help="which cycle of a database")
         p.add_argument("--scheme", metavar="FILE", help="scheme.yaml where the source has none beside it")
         return p

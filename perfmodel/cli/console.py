@@ -59,8 +59,8 @@ def print_json(value: dict) -> None:
     print(json.dumps(value, ensure_ascii=False), flush=True)
 
 
-def finish(outcome, *, notify, link: str, as_json: bool) -> int:
-    """Record how an attempt ended, tell whom to tell, print its line; a refusal is raised for ``main`` to say."""
+def report(outcome, *, notify, link: str, as_json: bool, of: str = "") -> None:
+    """Record how an attempt ended, tell whom to tell, print its line; ``of``: which of several it was."""
     from ..errors import PerfmodelError
     from ..runner import attempts
     from ..runner.notify import deliver
@@ -73,11 +73,10 @@ def finish(outcome, *, notify, link: str, as_json: bool) -> int:
         tell(failed)
     if as_json:
         print_json(outcome.summary())
-    if outcome.error is not None:
-        raise outcome.error
-    if not as_json:
-        print(outcome.page)
-    return outcome.exit
+    elif of:
+        print(f"{of}: {outcome.page or told('nothing published')}", flush=True)
+    elif outcome.page:
+        print(outcome.page, flush=True)
 
 
 def usage(text: str) -> int:

@@ -9,13 +9,14 @@ from .console import (
     bar,
     coloured,
     count,
-    finish,
     folder,
     port,
     print_json,
+    report,
     seconds,
     seed,
     tell,
+    usage,
     with_ledger,
     with_notice,
 )
@@ -31,8 +32,10 @@ def add(verb, cycle) -> None:
     p.add_argument("--strict", action="store_true", help="warnings refuse")
     p.add_argument("--json", action="store_true", help="one JSON line of counts on stdout, findings on stderr")
 
-    p = cycle(verb("run", run, "check, run the notebooks, publish the report; the last line is the page to open"))
-    p.add_argument("--out", type=folder, metavar="DIR", help="where runs are published (default reports/<cycle>)")
+    p = verb("run", run, "check, run the notebooks, publish the report; the last line is the page to open")
+    p = cycle(p, several=True)
+    where = "where runs are published (default reports/<cycle>); of several CYCLEs, the folder above theirs"
+    p.add_argument("--out", type=folder, metavar="DIR", help=where)
     p.add_argument("--newest", action="store_true", help="CYCLE is a folder of quarters: the one that closed last")
     p.add_argument("--force", action="store_true", help="do again what is done already")
     p.add_argument("--wait", type=seconds, default=0.0, metavar="S", help="seconds to wait for another run in DIR")
@@ -61,9 +64,9 @@ def add(verb, cycle) -> None:
     p.add_argument("--repeat", type=count, default=5, metavar="N", help="runs of each; the median counts (default 5)")
     p.add_argument(
         "--only",
-        choices=("run", "raters", "size", "weights", "live", "pages", "session"),
+        choices=("run", "raters", "size", "weights", "live", "pages", "session", "packs"),
         help="the run; severity beside lme4, and against size; weights beside their floor; live and pages in a browser"
-        "; a meeting of many people beside one of few",
+        "; a meeting of many people beside one of few; packs of units beside papermill and a script",
     )
     p.add_argument("--jobs", type=count, metavar="N", help="notebooks at once (default: one a core)")
 
@@ -86,6 +89,9 @@ def with_run(p):
     p.add_argument("--lang", choices=["en", "zh"], default="en", help="language of the pages and of what is said")
     p.add_argument("--seed", type=seed, default=1, metavar="N", help="fixes every random draw (default 1)")
     p.add_argument("--jobs", type=count, metavar="N", help="notebooks at once (default: one a core)")
+    p.add_argument("--engine", choices=["loky", "dask"], default="loky", help="who makes packs and runs several CYCLEs")
+    p.add_argument("--cluster", metavar="URL", default="", help="tcp://HOST:PORT of the scheduler of --engine dask")
+    p.add_argument("--kernels", choices=["fresh", "forked"], default="fresh", help="forked: from one with imports done")
     p.add_argument("--timeout", type=count, default=600, metavar="S", help="seconds for one notebook (default 600)")
     p.add_argument("--strict", action="store_true", help="warnings refuse, before anything is computed")
     return with_ledger(with_notice(p))
@@ -94,7 +100,7 @@ def with_run(p):
 def options_of(a) -> dict:
     """Those options by the names that ``runner.attempt`` has for them."""
     options = {"notebooks": a.notebook, "settings": a.set, "units": a.unit, "form": a.format}
-    same = "each_unit pseudonyms lang seed jobs timeout strict cycle scheme ledger".split()
+    same = "each_unit pseudonyms lang seed jobs engine cluster kernels timeout strict cycle scheme ledger".split()
     return options | {name: getattr(a, name) for name in same}
 
 
@@ -122,11 +128,36 @@ def run(a) -> int:
     from ..runner import Progress, attempt
     from ..runner.notify import base, targets
 
-    notify, link = targets(a.notify), base(a.link)
+    if len(a.source) > 1 and a.newest:
+        return usage("--newest looks for the quarter in one folder, so it goes with one CYCLE")
+    told_to = {"notify": targets(a.notify), "link": base(a.link), "as_json": a.json}
     with bar() as steps:
-        more = {"out": a.out, "newest": a.newest, "force": a.force, "wait": a.wait, "progress": Progress(tell, steps)}
-        outcome = attempt(a.source, **options_of(a), **more)
-    return finish(outcome, notify=notify, link=link, as_json=a.json)
+        more = {"out": a.out, "force": a.force, "wait": a.wait, "progress": Progress(tell, steps)}
+        if len(a.source) > 1:
+            return run_several(a.source, options_of(a) | more, told_to)
+        outcome = attempt(a.source[0], newest=a.newest, **options_of(a), **more)
+    report(outcome, **told_to)
+    if outcome.error is not None:
+        raise outcome.error
+    return outcome.exit
+
+
+def run_several(sources, options, told_to) -> int:
+    """Every CYCLE of the command; a line each on stdout, why not on stderr."""
+    from ..io import format_findings
+    from ..runner import run_each
+
+    code = OK
+    for ended in run_each(sources, **options):
+        for text in ended.said:
+            tell(f"{ended.source}: {text}")
+        if ended.findings:
+            print(told(format_findings(ended.findings)), file=sys.stderr)
+        if ended.error:
+            tell(f"{ended.source}: {ended.error}")
+        report(ended.outcome, **told_to, of=ended.source)
+        code = max(code, ended.outcome.exit)
+    return code
 
 
 def tables(a) -> int:
@@ -173,7 +204,7 @@ def example(a) -> int:
 def bench(a) -> int:
     from itertools import chain
 
-    from ..runner import bench, bench_live, bench_pages, bench_raters, bench_session, bench_weights
+    from ..runner import bench, bench_live, bench_packs, bench_pages, bench_raters, bench_session, bench_weights
 
     parts = {
         "run": bench.measure(a.source, repeat=a.repeat, jobs=a.jobs, say=tell),
@@ -183,6 +214,7 @@ def bench(a) -> int:
         "live": bench_live.live(a.repeat, tell),
         "pages": bench_pages.pages(a.repeat, tell),
         "session": bench_session.session(a.repeat, tell),
+        "packs": bench_packs.packs(a.repeat, tell),
     }
     for line in chain.from_iterable(lines for name, lines in parts.items() if a.only in (None, name)):
         print(line, flush=True)

@@ -57,13 +57,13 @@ def _texts(column: pd.Series) -> list[str]:
     if pd.api.types.is_bool_dtype(column.dtype):
         texts = ["yes" if value else "no" for value in column.fillna(False)]
     elif pd.api.types.is_integer_dtype(column.dtype):
-        texts = [str(value) for value in column]
+        texts = [str(value) for value in column.tolist()]
     elif pd.api.types.is_float_dtype(column.dtype):
-        texts = [_decimal(float(value)) for value in column.fillna(0.0)]
+        texts = [_decimal(float(value)) for value in column.fillna(0.0).tolist()]
     elif pd.api.types.is_datetime64_any_dtype(column.dtype):
         texts = [str(value)[:10] for value in column]
     else:
-        texts = [_any(value) for value in column]
+        texts = [_any(value) for value in column.tolist()]
     return ["" if gone else text for gone, text in zip(missing, texts, strict=True)]
 
 

@@ -21,7 +21,8 @@ From an assessment (``assessment`` is what ``perfmodel.assess`` returns):
 - ``export_html(notebook, html, *, title="", simulated=None)``: an executed notebook as one offline page.
 - ``feedback_sheets(assessment)`` -> {file name: HTML}: a private page for each rater.
 - ``excerpt(assessment, unit, *, codes, company, key="")`` -> Excerpt: one unit of it, which every report reads alike;
-  ``codes`` from ``rater_codes(assessment)``, ``company`` from ``company_of(assessment)``.
+  ``codes`` from ``rater_codes(assessment)``, ``company`` from ``company_of(assessment)``; ``Excerpts`` cuts unit after
+  unit. ``seen(excerpt)`` is its view: pages and workbook made from one view share what they have worked out.
 - ``fairness_page(assessment, table=None)`` -> str: outcomes by group, for HR and legal alone.
 - ``banner(assessment)`` -> Banner: cycle, status, "Simulated data", the counts; the first output of a notebook.
 
@@ -58,7 +59,7 @@ from .answers import (
     variances_table,
     weight_choices,
 )
-from .excerpt import Excerpt, excerpt, rater_codes
+from .excerpt import Excerpt, Excerpts, excerpt, rater_codes
 from .export import export_html
 from .fairness import fairness_page
 from .feedback import feedback_sheets
@@ -76,7 +77,7 @@ from .index import index_page
 from .page import Banner, Callout, Figure, Page, Section, Sentences, Table, banner
 from .severities import double_rating_note, link_grades_finding, link_grades_table, self_rating_note
 from .unit import Report, calibration_report
-from .view import Company, company_of
+from .view import Company, company_of, seen
 from .workbook import workbook
 from .year import (
     annual_page,
@@ -98,6 +99,7 @@ __all__ = [
     "Callout",
     "Company",
     "Excerpt",
+    "Excerpts",
     "Figure",
     "Page",
     "Report",
@@ -142,6 +144,7 @@ __all__ = [
     "rater_codes",
     "scale_use_table",
     "score_sums",
+    "seen",
     "self_rating_note",
     "shrinkage_table",
     "smart_table",

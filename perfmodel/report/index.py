@@ -18,6 +18,7 @@ from .page import control_totals, counts_of, document, quarter, render
 from .view import View, seen
 
 NEEDS_SHOWN = 12
+FAILED_SHOWN = 5
 ABOUT = {
     "method_check": "planted truth: bias, coverage, and where the method refuses",
     "health": "reliability, redundancy, drift, and what to change in the scheme",
@@ -82,13 +83,15 @@ def index_page(
     notebooks: Iterable[Any] = (),
     *,
     units: Mapping[str, str] | None = None,
+    failed: Mapping[str, str] | None = None,
 ) -> str:
     """The first page of a run, or of a unit's pack, as a whole HTML document.
 
     ``notebooks`` are the pages of the run: mappings with ``title`` and ``html`` (and, where wanted, ``about``).
-    ``units`` names the page that a unit's panel opens.
+    ``units`` names the page that a unit's panel opens, ``failed`` says why a unit has none.
     """
     view = seen(assessment)
+    assessment = view.assessment
     manifest = dict(manifest or {})
     cycle = assessment.cycle
     total, scored, others = counts_of(assessment)
@@ -110,7 +113,7 @@ def index_page(
         findings=_findings(view, panels),
         units=panels,
         flags=_false_flags(panels),
-        needs=(needs := _needs(view, panels))[:NEEDS_SHOWN],
+        needs=(needs := [*_without_pack(failed or {}), *_needs(view, panels)])[:NEEDS_SHOWN],
         left=len(needs) - len(needs[:NEEDS_SHOWN]),
         parts=_parts(notebooks, view),
         provenance=_provenance(assessment, manifest, others),
@@ -340,6 +343,19 @@ def _needs(view: View, units: list[dict[str, Any]]) -> list[dict[str, Any]]:
         what = say_n("{n} warning: {about}", "{n} warnings: {about}", int(n), n=words.grouped(int(n)), about=about)
         add(say("Data"), what, say("data"), say("Data owner"), False)
     return sorted(rows, key=lambda r: not r["act"])
+
+
+def _without_pack(failed: Mapping[str, str]) -> list[dict[str, Any]]:
+    """A line for each unit whose pack could not be made, the first of them by name."""
+    row = {"kind": say("pack"), "turn": say("Whoever runs this"), "act": True}
+    rows = [
+        {**row, "where": unit, "what": say("No pack: {why}. Run the same command again", why=told(why))}
+        for unit, why in list(failed.items())[:FAILED_SHOWN]
+    ]
+    if more := len(failed) - FAILED_SHOWN:
+        what = say("{n} more units have no pack; manifest.json names them", n=words.grouped(more))
+        rows += [{**row, "where": say("Company"), "what": what}] if more > 0 else []
+    return rows
 
 
 def _owner(name) -> str:

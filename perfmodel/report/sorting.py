@@ -129,11 +129,13 @@ def scripts() -> tuple[Markup, Markup]:
     return Markup(_AWAIT), Markup(_library() + start)
 
 
+@lru_cache(maxsize=4)  # one a language: to pack it takes as long as a chart
 def packed(script: str) -> Markup:
     """``script`` as text that the waiting script unpacks: gzip (RFC 1952, without a time) in base64."""
     return Markup(base64.b64encode(gzip.compress(script.encode(), mtime=0)).decode())
 
 
+@lru_cache(maxsize=8)
 def digest(script: str) -> str:
     """What a page's policy calls ``script`` by."""
     return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -30,6 +30,7 @@ def calibration_report(assessment, unit: str | None = None, *, manifest: Mapping
         If nobody is in the unit.
     """
     view = seen(assessment, unit)
+    assessment = view.assessment
     if view.totals.empty:
         known = ", ".join(sorted(set(assessment.totals["unit"])))
         raise DataError(f"Nobody is in a unit {unit!r}, so there is nothing to report. The cycle has {known}.")

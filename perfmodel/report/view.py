@@ -260,21 +260,7 @@ class View:
         if self.unit is None or "pool" in getattr(self.assessment, "packed", ()):
             return self.tables["pool"]
         pay = self.assessment.cycle.pay
-        pay = pay[pay["employee_id"].isin(self.ids)]
-        if pay.empty or self.scores.empty:
-            return self.tables["pool"].iloc[:0]
-        # A unit has no budget of its own: what its people's targets would bring stands in its place.
-        rule = self.scheme.pay
-        times = {g.id: g.multiplier for g in self.scheme.grades}
-        eligible = pay[pay["eligible"].astype("boolean").fillna(False)].set_index("employee_id")
-        targets = eligible["bonus_target"].reindex(self.scores.index).dropna()
-        budget = rule.funding * float(targets.sum())
-        rows = []
-        for step in STAGES[:3]:
-            grades = self.scores.loc[targets.index, f"grade_{step}"]
-            cost = float((targets * grades.map(times) * rule.company_multiplier).sum())
-            rows.append((step, len(targets), cost, budget, budget - cost, "/".join(sorted(set(eligible["currency"])))))
-        return pd.DataFrame(rows, columns=["step", "n", "cost", "budget", "balance", "currency"])
+        return unit_pool(pay[pay["employee_id"].isin(self.ids)], self.scores, self.scheme, self.tables["pool"].iloc[:0])
 
     def counts(self) -> tuple[int, int, dict[str, int]]:
         """People in, scored, and the others by what is said of them."""
@@ -291,8 +277,32 @@ def company_of(assessment) -> Company:
 
 
 def seen(assessment, unit: str | None = None) -> View:
-    """The view of ``unit``; of an excerpt, always that of its own."""
+    """The view of ``unit``; of an excerpt, always that of its own. A view is its own, so that pages can share one."""
+    if isinstance(assessment, View):
+        return assessment
     return View(assessment, unit or getattr(assessment, "unit", None))
+
+
+def unit_pool(pay: pd.DataFrame, scores: pd.DataFrame, scheme, empty: pd.DataFrame) -> pd.DataFrame:
+    """What a unit's own people would cost by step, in the form of ``pool``; ``empty`` where nobody has pay or score.
+
+    ``scores`` by employee, those who have one.
+    """
+    if pay.empty or scores.empty:
+        return empty
+    # A unit has no budget of its own: what its people's targets would bring stands in its place.
+    rule = scheme.pay
+    times = {g.id: g.multiplier for g in scheme.grades}
+    eligible = pay[pay["eligible"].astype("boolean").fillna(False)].set_index("employee_id")
+    targets = eligible["bonus_target"].reindex(scores.index).dropna()
+    budget = rule.funding * float(targets.sum())
+    currency = "/".join(sorted(set(eligible["currency"])))
+    rows = []
+    for step in STAGES[:3]:
+        multiples = scores[f"grade_{step}"].reindex(targets.index).map(times)
+        cost = float((targets * multiples * rule.company_multiplier).sum())
+        rows.append((step, len(targets), cost, budget, budget - cost, currency))
+    return pd.DataFrame(rows, columns=["step", "n", "cost", "budget", "balance", "currency"])
 
 
 def _category_means(kpi_scores: pd.DataFrame) -> dict[str, float]:

@@ -4,8 +4,7 @@ import os
 import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pandas as pd
 
@@ -35,14 +34,16 @@ HELD_BACK = "restricted/"
 FILLED = "decision reason_code reason_in_words evidence_reference proposer authoriser session".split()
 
 
-def workbook(assessment, path: str | os.PathLike, *, manifest: Mapping[str, Any] | None = None) -> None:
-    """Write the committee's workbook of ``assessment`` to ``path``."""
+def workbook(assessment, path: str | os.PathLike | IO[bytes], *, manifest: Mapping[str, Any] | None = None) -> None:
+    """Write the committee's workbook of ``assessment``, or of a view of it, to ``path``, a name or an open file."""
     import xlsxwriter
 
     view = seen(assessment)
+    assessment = view.assessment
     book = xlsxwriter.Workbook(
-        str(Path(path)),
+        str(path) if isinstance(path, str | os.PathLike) else path,
         {
+            "in_memory": True,
             "strings_to_formulas": False,
             "strings_to_urls": False,
             "strings_to_numbers": False,
@@ -169,7 +170,7 @@ def _findings(sheet, view: View, style: _Styles, sheets, run: str) -> None:
         )
         row += 1
     row += 1
-    for i, line in enumerate(calibration_report(assessment).sentences(), 1):
+    for i, line in enumerate(calibration_report(view).sentences(), 1):
         sheet.write_string(row, 0, say("Finding {n}", n=i), style(bold=True))
         sheet.write_string(row, 1, line, style(text_wrap=True))
         row += 1
@@ -188,10 +189,10 @@ def _table(sheet, frame: pd.DataFrame, style: _Styles, call: float) -> None:
     attention = {"bg_color": "#fdf2e9", "font_color": "#a8420a"}
     sheet.set_row(0, 32)
     for k, name in enumerate(frame.columns):
-        kind = words.format_of(str(name), frame[name])
+        kind, values = words.format_of(str(name), frame[name]), frame[name].tolist()
         number = FORMATS.get(kind)
-        shown = [words.cell(str(name), value) for value in frame[name]]
-        lengths = sorted(_width(str(value)) for value in shown)
+        shown = [words.cell(str(name), value) for value in values]
+        lengths = [] if number else sorted(_width(str(value)) for value in shown)
         longest = lengths[(9 * len(lengths)) // 10] if lengths else 0
         width = NARROW if number else min(max(NARROW, longest + 2), WIDE)
         cell = style(num_format=number) if number else style()
@@ -199,11 +200,11 @@ def _table(sheet, frame: pd.DataFrame, style: _Styles, call: float) -> None:
             width, cell = LONG, style(text_wrap=True)
         sheet.set_column(k, k, width)
         sheet.write_string(0, k, words.label(str(name)), head)
-        for i, (value, text) in enumerate(zip(frame[name], shown, strict=True), 1):
+        for i, (value, text) in enumerate(zip(values, shown, strict=True), 1):
             act = (name == "verdict" and value == "outside chance") or (
                 name == "p_stay" and pd.notna(value) and value < call
             )
-            shape = style(num_format=number, **attention) if act and number else style(**attention) if act else cell
+            shape = cell if not act else style(num_format=number, **attention) if number else style(**attention)
             if value is None or value is pd.NA or (isinstance(value, float) and pd.isna(value)):
                 sheet.write_blank(i, k, None, cell)
             elif number and not isinstance(value, str):
@@ -220,6 +221,8 @@ def _table(sheet, frame: pd.DataFrame, style: _Styles, call: float) -> None:
 
 def _width(text: str) -> int:
     """Columns that ``text`` takes: a Chinese character is as wide as two others."""
+    if text.isascii():
+        return len(text)
     return sum(1 + (unicodedata.east_asian_width(letter) in "WF") for letter in text)
 
 

@@ -31,7 +31,7 @@ took = 0
 if len(sys.argv) > 3:
     (folder / "restricted").mkdir()
     start = time.perf_counter(); packs = write_packs(quarter, folder, {})
-    took = (time.perf_counter() - start) / len(packs)
+    took = (time.perf_counter() - start) / len(packs.pages)
 print(json.dumps({"pack": took, "units": quarter.totals["unit"].nunique()}))
 """
 # Until the page answers: loaded, laid out and painted twice, as a reader who scrolls or clicks would find it.

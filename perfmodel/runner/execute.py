@@ -52,10 +52,13 @@ class Kernels:
         How many notebooks at a time.
     timeout : float
         Seconds that one notebook may take, its kernel's start included.
+    forked : bool
+        Whether kernels are forked from a process with the imports done (``forked``), not started anew.
     """
 
-    def __init__(self, work: Path, *, at_once: int, timeout: float):
-        self.work, self.timeout = work, timeout
+    def __init__(self, work: Path, *, at_once: int, timeout: float, forked: bool = False):
+        self.work, self.timeout, self.forked = work, timeout, forked
+        self._zygote: Any = None
         self._stopping = threading.Event()
         self._live: set[Any] = set()
         self._lock = threading.Lock()
@@ -68,6 +71,10 @@ class Kernels:
         # What they would tell the log, a RunError tells the user: in words, once, without output of a cell.
         for name in ("papermill", "traitlets", "asyncio"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
+        if self.forked:
+            from .forked import Zygote
+
+            self._zygote = Zygote(_environment(), self.work / "zygote.log")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -76,6 +83,8 @@ class Kernels:
             for kernel in self._live:
                 end(kernel)
         self._pool.shutdown(wait=True, cancel_futures=True)
+        if self._zygote:
+            self._zygote.close()
 
     def submit(self, job: Job, target: Path) -> "Future[dict]":
         """Execute ``job`` into ``target``; the result is its completion record."""
@@ -111,7 +120,7 @@ class Kernels:
             end(kernel)
 
         with log.open("wb") as said:
-            kernel = _kernel(job, self.work, token, said, unwanted)
+            kernel = _kernel(job, self.work, token, said, unwanted, self._zygote)
 
             watch = threading.Timer(self.timeout, give_up)
             watch.daemon = True
@@ -187,10 +196,11 @@ def _completed(work: Path, job: Job, token: str) -> dict:
     return found
 
 
-def _kernel(job: Job, work: Path, token: str, said: Any, unwanted: Callable[[], bool]) -> Any:
+def _kernel(job: Job, work: Path, token: str, said: Any, unwanted: Callable[[], bool], zygote: Any = None) -> Any:
     """A manager for one kernel: this interpreter, this perfmodel, and no setting of the user's own IPython.
 
-    ``unwanted`` is asked once more when the kernel is up: whoever ended it while it was starting found nothing.
+    With ``zygote`` its process is forked from that one. ``unwanted`` is asked once more when the kernel is up: whoever
+    ended it while it was starting found nothing.
     """
     from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
     from jupyter_client.manager import AsyncKernelManager
@@ -203,21 +213,23 @@ def _kernel(job: Job, work: Path, token: str, said: Any, unwanted: Callable[[], 
                 argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
                 display_name="Python 3",
                 language="python",
+                metadata=origin,
             )
 
-    package = str(Path(__file__).resolve().parents[2])
-    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
+    origin: dict[str, Any] = {}
+    if zygote:
+        from .forked import spec
+
+        origin = spec()
     settings = work / f"{job.name}.ipython"
     settings.mkdir(exist_ok=True)
     environment = {
-        **os.environ,
+        **_environment(),
         record.PLACE: str(work),
         record.JOB: job.name,
         record.TOKEN: token,
         record.SHARED: str(work / record.ASSESSMENT),
-        "PYTHONPATH": os.pathsep.join(paths),
         "IPYTHONDIR": str(settings),
-        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     }
 
     manager: Any = AsyncKernelManager  # its start_kernel is declared with the type of the blocking one
@@ -229,11 +241,20 @@ def _kernel(job: Job, work: Path, token: str, said: Any, unwanted: Callable[[], 
             if unwanted():
                 end(self)
 
-    return Quiet(
+    kernel = Quiet(
         kernel_name="python3",
         kernel_spec_manager=OwnInterpreter(),
         connection_file=str(work / f"{job.name}-{token[:8]}.connection.json"),
     )
+    kernel.zygote = zygote
+    return kernel
+
+
+def _environment() -> dict[str, str]:
+    """What every process of a kernel is given: this one's environment, and this perfmodel before any other."""
+    package = str(Path(__file__).resolve().parents[2])
+    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 
 
 def each_as_it_ends(futures: "dict[Future[dict], Job]", tick: Callable[[], None]) -> Iterable[tuple[Job, dict]]:

@@ -106,6 +106,7 @@ def body_of(outcome: Outcome, link: str = "") -> str:
     counts, codes = counts_of(made), made["warnings"]["codes"]
     number = sum(codes.values())
     lines = [
+        told(outcome.what) if outcome.what else "",
         say("Simulated data.") if made["simulated"] else "",
         say("{status}, {scored} of {all} scored.", status=made["status"], scored=counts["scored"], all=counts["in"]),
         say("{n} waiting for a result.", n=counts["waiting"]) if counts["waiting"] else "",

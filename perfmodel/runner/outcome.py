@@ -3,6 +3,7 @@
 Nothing in it names a person or says a score: codes, counts, and sentences about files, notebooks and machines alone.
 """
 
+import os
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -12,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, Finding, PerfmodelError, RunError, SchemeError, TransientError, WarningsError, by_code
+from .engine import LOCAL, Engine
 from .lock import Busy, now
 from .manifest import read_manifest, sha256
+from .packs import UnitsFailed
 from .parameters import from_environment
 from .quarters import closed_quarter
 from .run import Progress, folder_of, run
@@ -29,8 +32,9 @@ class Outcome:
     """How one attempt ended.
 
     ``outcome``: "done"; "refused" (data, scheme, command or lock: the same again would be refused again), "failed" (the
-    machine or a notebook), "interrupted". ``run`` is the published run's folder, ``already`` whether it stood there
-    before. ``what`` and ``codes`` (findings by code) say why it is not done. ``error`` is what was raised.
+    machine, a notebook, or packs of units), "interrupted". ``run`` is the published run's folder, ``already`` whether
+    it stood there before. ``what`` and ``codes`` (findings by code) say why it is not done, ``error`` is what was
+    raised.
     """
 
     outcome: str
@@ -64,8 +68,10 @@ class Outcome:
         """The attempt as one JSON object."""
         said: dict[str, Any] = {"outcome": self.outcome, "exit": self.exit, "cycle": self.cycle}
         said |= {"started": self.started, "seconds": round(self.seconds, 3)}
+        if self.what:
+            said |= {"what": self.what, "codes": dict(self.codes)}
         if self.run is None:
-            return said | {"what": self.what, "codes": dict(self.codes)}
+            return said
         made = read_manifest(self.run)
         return said | {
             "run": self.run.name,
@@ -86,13 +92,17 @@ def attempt(
     newest: bool = False,
     ledger: str = "",
     pseudonyms: str = "",
+    engine: str = LOCAL,
+    cluster: str = "",
+    jobs: int | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> Outcome:
     """What ``perfmodel run`` does: a run of ``source`` with the ``options`` of ``run``, and what came of it.
 
     ``ledger`` is where decisions are recorded; its head is printed in the report. ``pseudonyms`` may be ``env:NAME``.
-    ``newest``: ``source`` is a folder of quarters, and the one that has just closed is meant.
+    ``newest``: ``source`` is a folder of quarters, and the one that has just closed is meant. ``engine, cluster, jobs``
+    are those of ``Engine``.
     """
     from ..io import id_of
     from ..ledger import head_at
@@ -107,7 +117,15 @@ def attempt(
     def work(heard: Progress) -> Path:
         key = from_environment(pseudonyms, "--pseudonyms")
         head = head_at(ledger) if ledger else ""
-        return run(source, pseudonyms=key, ledger_head=head, progress=heard, **options)
+        workers = Engine(engine, cluster, jobs or os.cpu_count() or 1)
+        given: dict[str, Any] = {
+            "pseudonyms": key,
+            "ledger_head": head,
+            "engine": workers,
+            "jobs": jobs,
+            "progress": heard,
+        }
+        return run(source, **given, **options)
 
     folder = folder_of(source, options.get("out"), *where)
     return attended(work, folder=folder, cycle=id_of(source, *where) or "", progress=progress)
@@ -132,7 +150,7 @@ def attended(
         work(replace(heard, done=done))
         whole = Outcome(DONE, 0, started, 0.0, **found)
     except (PerfmodelError, OSError, MemoryError, KeyboardInterrupt, SystemExit) as error:
-        whole = not_done(error, started)
+        whole = replace(not_done(error, started), **found)
     if whole.run is not None:
         cycle = read_manifest(whole.run)["cycle"]
     return replace(whole, folder=folder, cycle=cycle, seconds=time.monotonic() - began)
@@ -168,6 +186,8 @@ def what_of(error: BaseException) -> str:
             return f"{strerror or 'system error'}{f': {filename}' if filename else ''}. Nothing was published."
         case WarningsError():
             return str(error)
+        case UnitsFailed(failed=failed):
+            return f"{len(failed)} units have no pack; everything else is published."
         case DataError() | SchemeError(findings=(_, *_)):
             return "The data are refused. perfmodel check names each place and what to do."
         case RunError():

@@ -5,6 +5,7 @@ import os
 import posixpath
 import re
 import shutil
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,8 +18,10 @@ from ..errors import RunError, WarningsError
 from ..language import say, speaking
 from ..pseudonyms import check_of
 from . import lock, manifest, pdf, publish, record, translate
+from .engine import Engine
 from .execute import Job, Kernels, each_as_it_ends
-from .packs import write_packs
+from .kept import Kept, kept_in
+from .packs import Packs, UnitsFailed, write_packs
 from .parameters import Notebook, UsageError, find_notebooks, parse_settings
 
 if TYPE_CHECKING:
@@ -31,6 +34,7 @@ P = ParamSpec("P")
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 RESTRICTED = "restricted/"  # tables whose name begins so go into a folder that only its owner may enter
 TIMEOUT = 600.0
+FORKED = "forked"
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,8 @@ def run(
     lang: str = "en",
     seed: int = 1,
     jobs: int | None = None,
+    engine: Engine | None = None,
+    kernels: str = "fresh",
     timeout: float = TIMEOUT,
     force: bool = False,
     cycle: str | None = None,
@@ -89,6 +95,11 @@ def run(
 
     ``form`` "pdf" prints every page beside its HTML, too. ``ledger_head`` is printed as it stood, and is no part of
     the run's id: a run knows no decision.
+
+    ``engine`` makes the packs of units, ``jobs`` processes of this machine unless told otherwise.
+
+    ``kernels`` "forked" starts them from one process with the imports done: sooner, and where a system cannot fork,
+    as ever.
 
     A run that fails or is killed leaves what was published before untouched. The same input, scheme,
     parameters and code are the same run: it is done once, unless ``force``. One run at a time in a folder: a second
@@ -104,6 +115,8 @@ def run(
         If another run is going on in the same folder, and still is after ``wait`` seconds.
     TransientError
         If a notebook's kernel dies or takes longer than ``timeout`` seconds: the same may succeed another time.
+    UnitsFailed
+        If packs of units could not be made: the run is published without them, and run again they alone are made.
     RunError
         If a notebook fails, does not reach its last cell, or reports other numbers than the run.
     """
@@ -141,7 +154,8 @@ def run(
     run_id = _free_id(folder, full)
     target = folder / run_id
 
-    if target.exists() and not force:
+    again = force or bool(target.exists() and manifest.read_manifest(target).get("failed_units"))
+    if target.exists() and not again:
         publish.verify(target)
         progress.done(target, True)
         progress.say(f"{run_id}: already done; --force does it again")
@@ -150,7 +164,9 @@ def run(
     place = os.path.abspath(source) if os.path.exists(source) else source
     plan = _plan(books, values, units, {"cycle": place, "seed": seed, "lang": lang})
     tick = progress.steps(len(plan) + 1 + each_unit * data.employees["unit"].nunique())
+    forked = kernels == FORKED and can_fork(progress.say)
     started = _now()
+    kept: Kept | None = None
     with publish.building(folder, run_id) as build:
         page, work = build / "page", build / "work"
         at_once = max(1, min(jobs or os.cpu_count() or 1, len(plan)))
@@ -158,8 +174,8 @@ def run(
         from ..io import share
 
         try:
-            with Kernels(work, at_once=at_once, timeout=timeout) as kernels:
-                futures = {kernels.submit(job, page / f"{job.name}.ipynb"): job for job in plan}
+            with Kernels(work, at_once=at_once, timeout=timeout, forked=forked) as executor:
+                futures = {executor.submit(job, page / f"{job.name}.ipynb"): job for job in plan}
                 assessment = assess(data, history, seed)
                 tables = assessment.tables()
                 share(assessment, work / record.ASSESSMENT, place, seed)
@@ -180,7 +196,7 @@ def run(
         except RunError:
             _keep_for_inspection(page, folder, plan, progress)
             raise
-        if force and target.exists():
+        if again and target.exists():
             _same_as_published(target, page)
 
         written = {
@@ -211,23 +227,41 @@ def run(
             report.workbook(assessment, page / "pack.xlsx", manifest=written)
             whole = report.calibration_report(assessment, manifest=written).html()
             (page / "company.html").write_text(whole, encoding="utf-8", newline="\n")
-            packs = {unit: f"company.html#u-{unit}" for unit in set(assessment.totals["unit"])}
+            packs = Packs({unit: f"company.html#u-{unit}" for unit in set(assessment.totals["unit"])})
             if each_unit:
-                packs = write_packs(assessment, page, written, key=pseudonyms, tick=tick)
+                workers = engine or Engine(jobs=jobs or os.cpu_count() or 1)
+                kept = kept_in(folder, full, ledger_head, anew=force)
+                packs = write_packs(
+                    assessment, page, written, key=pseudonyms, tick=tick, engine=workers, kept=kept, tell=progress.say
+                )
+                written["failed_units"] = dict(packs.failed)
             pages = [{"name": "company", "title": say("Calibration report, company"), "html": "company.html"}]
             pages += [
                 {"name": name, "title": found["title"], "html": f"{name}.html", "ipynb": f"{name}.ipynb"}
                 for name, found in written["notebooks"].items()
             ]
-            text = report.index_page(assessment, written, pages, units=packs)
+            text = report.index_page(assessment, written, pages, units=packs.pages, failed=packs.failed)
         (page / "index.html").write_text(text, encoding="utf-8", newline="\n")
         if form == "pdf":
             pdf.print_pages(sorted(page.rglob("*.html")), at_once=at_once)
         manifest.write_manifest(page, written)
-        publish.publish(page, target, replace=force)
+        publish.publish(page, target, replace=again)
     shutil.rmtree(folder / FAILED, ignore_errors=True)
     progress.done(target, False)
-    return publish.point_to(folder, run_id)
+    first = publish.point_to(folder, run_id)
+    if packs.failed:
+        raise UnitsFailed(packs.failed, first)
+    if kept:
+        kept.remove()
+    return first
+
+
+def can_fork(tell: Callable[[str], None]) -> bool:
+    """Whether kernels can be forked here; told where they cannot."""
+    if hasattr(os, "fork") and sys.platform != "darwin":
+        return True
+    tell("This system cannot fork a kernel safely, so each is started anew (--kernels fresh).")
+    return False
 
 
 def write_tables(
