@@ -146,7 +146,7 @@ def test_a_page_is_the_same_whatever_the_order_of_rows(assessment):
 
 def test_one_late_result_makes_its_unit_partial_and_names_it(assessment):
     late = report.calibration_report(assessment, "U01")
-    assert late.status == "PARTIAL" and "E-004 customer_satisfaction" in " ".join(late.sentences())
+    assert late.status == "PARTIAL" and "E-004 Customer satisfaction" in " ".join(late.sentences())
     assert report.calibration_report(assessment, "U02").status == "DRAFT"
 
 

@@ -168,7 +168,8 @@ def _files(year: Year, sources: Sequence[Source], head: str) -> dict[str, bytes]
         if head
         else say("Made from the quarters' data alone: there is no ledger here.")
     )
-    page = annual_page(year, [one.sentence() for one in sources], foot)
+    said = [one.sentence() for one in sources if one.status or one.n_decided]  # the table says it of the others
+    page = annual_page(year, said, foot)
     tables = {
         "annual": year.results,
         "quarters": year.quarters,
