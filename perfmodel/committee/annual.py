@@ -168,7 +168,8 @@ def _files(year: Year, sources: Sequence[Source], head: str) -> dict[str, bytes]
         if head
         else say("Made from the quarters' data alone: there is no ledger here.")
     )
-    said = [one.sentence() for one in sources if one.status or one.n_decided]  # the table says it of the others
+    some = any(one.status or one.n_decided for one in sources)  # else one sentence has said it of all
+    said = [one.sentence() for one in sources] if some else []
     page = annual_page(year, said, foot)
     tables = {
         "annual": year.results,

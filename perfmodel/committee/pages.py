@@ -245,7 +245,7 @@ def _agenda(scene: Scene, table: pd.DataFrame) -> str:
                 "unit": own["unit"],
                 "grade_proposed": [case.roll.people[who].proposed for who in own["employee_id"]],
                 "votes": [_votes(row) for row in own.to_dict("records")],
-                "evidence": [" ".join(map(told, evidence.get(who, []))) for who in own["employee_id"]],
+                "evidence": [words.gap().join(map(told, evidence.get(who, []))) for who in own["employee_id"]],
                 "decided": [grade or say("not yet") for grade in own["decided"]],
             }
         )
@@ -333,7 +333,7 @@ def _said(entry: Entry) -> tuple[str, str]:
                 say("session {name}", name=data["session"]) if data["session"] else "",
                 _votes({f"votes_{name}": n for name, n in votes.items()}),
             ]
-            return what, "; ".join(filter(None, parts))
+            return what, say("; ").join(filter(None, parts))
         case "consent":
             ids = [item["employee"] for item in data["list"]]
             named = words.listing(ids, LISTED)
@@ -343,7 +343,7 @@ def _said(entry: Entry) -> tuple[str, str]:
                 len(ids),
                 ids=named,
             )
-            return what, " ".join(filter(None, [data["code"], data["reason"]])) + "; " + say(
+            return what, " ".join(filter(None, [data["code"], data["reason"]])) + say("; ") + say(
                 "proposed by {name}", name=data["proposer"]
             )
         case "undo":
@@ -518,14 +518,15 @@ def _outcomes(scene: Scene, tables: Mapping[str, pd.DataFrame], money: pd.DataFr
         "n_people": "count",
         "n_needs": "count",
     }
+    titled = _labels() | {"name": say("What")}
     parts = [
         Sentences(lines),
         Table(met, say("Promotion slate"), say("By id; the order says nothing of who is better."), _labels()),
         Table(near, say("Close to the slate"), say("What is missing, or not known."), _labels()),
         Table(risen, say("Sustained high results"), say("For whom a rise of the pay grade is looked at."), _labels()),
         Table(shown, say("Improvement plans"), "", _labels()),
-        Table(summed, say("Training needs by responsibility, company"), "", _labels(), formats),
-        Table(pooled, say("Results pooled, company"), say("Never of fewer than ten people."), _labels(), formats),
+        Table(summed, say("Training needs by responsibility, company"), "", titled, formats),
+        Table(pooled, say("Results pooled, company"), say("Never of fewer than ten people."), titled, formats),
     ]
     return page_of(scene, say("Outcomes, {cycle}", cycle=case.cycle.id), parts)
 

@@ -22,11 +22,12 @@ ABOUT = {
     "health": "reliability, redundancy, drift, and what to change in the scheme",
     "annual": "quarters to a year by three methods, and who has none",
     "scheme": "what is measured, and how it counts",
-    "data_quality": "what came in, what is late, what does not agree",
+    "data_check": "what came in, what is late, what does not agree",
     "scores": "points, weights, scores and where they come from",
     "rater": "links, intervals, whom to double-rate next",
     "severity": "links, intervals, whom to double-rate next",
     "weight": "what follows from any permitted choice of weights",
+    "company": "distribution, raters, discussion list, money",
     "calibration": "distribution, raters, discussion list, money",
     "distribution": "grades against guideline and chance",
 }
@@ -319,8 +320,8 @@ def _needs(view: View, units: list[dict[str, Any]], report: str) -> list[dict[st
     alone = raters[raters["verdict"] == "left alone"]
     if len(alone):
         what = say_n(
-            "{raters} share nobody with another rater: {n} person left alone. A second rating would link them",
-            "{raters} share nobody with another rater: {n} people left alone. A second rating would link them",
+            "{raters}: nobody rated in common with another rater; {n} person left alone. A second rating links them",
+            "{raters}: nobody rated in common with another rater; {n} people left alone. A second rating links them",
             len(view.left_alone),
             n=words.grouped(len(view.left_alone)),
             raters=words.listing(alone["rater_id"].tolist(), 4),

@@ -162,22 +162,31 @@ def _grid(heads: Sequence[str], cells: Sequence[Sequence[str]], sides: Sequence[
     least = [min(wide[0], 16), *wide[1:]]  # what heads a row may break
     stacks = sum(max(w, min(letters(head), 9)) + 2 for w, head in zip(least, heads, strict=True)) > PHONE
     role = (lambda name: Markup(' role="{}"').format(name)) if stacks else (lambda name: Markup(""))
+    # Ids and names of units break at no hyphen.
+    tight = [
+        max(map(letters, column), default=0) <= MIDDLE and not any(" " in text for text in column) for column in cells
+    ]
+    kinds = [
+        " ".join(filter(None, [side or ("nw" if t else ""), _span(w) if stacks else ""]))
+        for side, t, w in zip(sides, tight, wide, strict=True)
+    ]
     opened = [
         Markup("<td{}{}{}>").format(
             role("cell"),
-            Markup(' class="{}"').format(of) if (of := f"{side}{_span(w) if stacks else ''}".strip()) else "",
+            Markup(' class="{}"').format(kind) if kind else "",
             Markup(' data-l="{}"').format(head) if stacks else "",
         )
-        for head, side, w in zip(heads, sides, wide, strict=True)
+        for head, kind in zip(heads, kinds, strict=True)
     ]
     top = Markup("").join(
         Markup('<th{} scope="col"{}>{}</th>').format(role("columnheader"), Markup(' class="r"') if side else "", head)
         for head, side in zip(heads, sides, strict=True)
     )
     rows = Markup("").join(
-        Markup('<tr{}><th{} scope="row">{}</th>{}</tr>').format(
+        Markup('<tr{}><th{} scope="row"{}>{}</th>{}</tr>').format(
             role("row"),
             role("rowheader"),
+            Markup(' class="nw"') if tight[0] else "",
             first,
             Markup("").join(Markup("{}{}</td>").format(tag, text) for tag, text in zip(opened[1:], rest, strict=True)),
         )
@@ -199,7 +208,7 @@ def _more_rows(n: int) -> str:
 
 
 def _span(width: float) -> str:
-    return " long" if width > LONG else " mid" if width > MIDDLE else ""
+    return "long" if width > LONG else "mid" if width > MIDDLE else ""
 
 
 def _side(kind: str) -> str:

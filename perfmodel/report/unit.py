@@ -480,7 +480,7 @@ class Report(Value):
                     "raters": _few(v.rated_by.get(who, [])),
                     "kpi_score": total["kpi_score"],
                     "rating": total["rating"],
-                    "reason": told(reason),
+                    "reason": told(v.named(reason)),
                     "score": score,
                     "p": [None if score is None else score[f"p_{g}"] for g in v.grades],
                 }

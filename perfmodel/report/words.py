@@ -178,6 +178,8 @@ FINISHED = frozenset(
 
 def cell(name: str, value):
     """A value of the column ``name`` as it is shown: a method's words in the language spoken, data as they are."""
+    if name == "roles" and isinstance(value, str):
+        return joined(told(role) for role in value.split("+"))
     of_groups = name == "unit" and isinstance(value, str) and (value == COMPANY or value.startswith(POOLED))
     return told(value) if isinstance(value, str) and (name in FINISHED or of_groups) else value
 
