@@ -200,7 +200,7 @@ def annual_results(
     Raises
     ------
     DataError
-        If a row repeats, or an employee of the quarters is not in ``employees``.
+        If a row repeats, an employee of the quarters is not in ``employees``, or an evaluation is of somebody else.
     """
     _check(quarters, employees, annual)
     rule, cuts = scheme.outcomes.year, scheme.cuts
@@ -312,6 +312,11 @@ def _check(quarters: pd.DataFrame, employees: pd.DataFrame, annual: pd.DataFrame
     ):
         if (twice := table.duplicated(key)).any():
             raise DataError(f"{' in '.join(table.loc[twice, key].iloc[0])} stands twice in {what}; keep one row.")
+    if annual is not None and (strange := sorted(set(annual["employee_id"]) - set(employees["employee_id"]))):
+        raise DataError(
+            f"{strange[0]} has an annual evaluation and stands in no quarter of the year ({len(strange)} such in all). "
+            "It may be a slip of an id: correct or remove it."
+        )
     if strange := sorted(set(quarters["employee_id"]) - set(employees["employee_id"])):
         raise DataError(f"{strange[0]} stands in the quarters and not among the employees; nobody may be lost.")
 

@@ -150,13 +150,15 @@ def group_gap(assessment: Assessment, profile: str, choices: Mapping[str, pd.Ser
     For HR and legal alone (``restricted/``): reported after the choice and never an aim. ``attribute, group,
     reference, outcome, weights, n, rate, ratio, ratio_low, ratio_high, difference, p_exact, verdict, reason``;
     ``weights`` is "in force", a name of ``choices`` ({name: weights}), or "in force to NAME" of those whose grade
-    moves up or down under the first. Counts under five are not shown, nor what gives one away inside this table; see
-    :func:`perfmodel.fairness.fairness`. Beside another table of the same people it could give more away, so hand out
-    the one or the other. Empty without groups.
+    moves up or down under it. Counts under five are not shown, nor what gives one away inside this table; see
+    :func:`perfmodel.fairness.fairness`. What is in force is hidden last: a reader may hold it from the quarter's own
+    table, and what is hidden of a choice must not follow from that. Beside any other table of the same people this
+    one could give more away, so hand out the one or the other. Empty without groups.
     """
     scores = assessment.scores
     weights = {IN_FORCE: assessment.weights[profile].baseline, **choices}
-    stages = dict(zip(STAGES, weights, strict=False))  # fairness() takes them for one stage after another
+    # fairness() takes them for stages; what is in force for the last, which is the last to be hidden.
+    stages = dict(zip((STAGES[-1], *STAGES), weights, strict=False))
     if len(stages) < len(weights):
         raise DataError(
             f"{len(weights) - 1} choices at once are too many for one table; give {len(STAGES) - 1} or fewer."
@@ -166,10 +168,11 @@ def group_gap(assessment: Assessment, profile: str, choices: Mapping[str, pd.Ser
         for stage, name in stages.items()
     }
     people = scores[["employee_id", "unit"]].assign(**both)
-    found = fairness(people, assessment.cycle.groups, assessment.cycle.scheme, stages=tuple(stages))
-    first, second = tuple(stages)[:2]
-    names = stages | {moves(first, second): moves(stages[first], stages[second])}
-    return found.assign(weights=found["stage"].map(names)).dropna(subset="weights")[list(GAP)].reset_index(drop=True)
+    now, *others = stages
+    ways = [(now, other) for other in others]
+    found = fairness(people, assessment.cycle.groups, assessment.cycle.scheme, stages=tuple(stages), ways=ways)
+    names = stages | {moves(*way): moves(*(stages[stage] for stage in way)) for way in ways}
+    return found.assign(weights=found["stage"].map(names))[list(GAP)]
 
 
 def cost_range(assessment: Assessment, profile: str, draws: int = COSTED) -> pd.DataFrame:

@@ -224,6 +224,9 @@ OUTPUTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     )
 }
 
+# What the year's second method takes beside quarters: the score of an annual evaluation, by the superior or a panel.
+EVALUATIONS = Table("evaluations", (Column("employee_id", ID), Column("score", NUMBER)), ("employee_id",))
+
 # The steps from ratings to decisions, in the order in which they happen (not of the alphabet).
 STAGES = ("raw", "adjusted", "proposed", "decided")
 

@@ -1,20 +1,14 @@
-"""The browser: tests that open pages in the system's Chromium, and what is said where there is none."""
+"""What tests share: the shipped quarters, each computed once; pages in Chromium, and what is said where it lacks."""
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
 
-BROWSERS = (
-    "chromium",
-    "chromium-browser",
-    "google-chrome",
-    "google-chrome-stable",
-    "microsoft-edge",
-    "msedge",
-    "chrome",
-)
+from perfmodel import assess
+from perfmodel.runner.pdf import find_browser as find_chromium
+
+DATA = Path(__file__).parents[1] / "data"
 # No sandbox: it cannot be had as root. The rest keeps Chromium from calling anyone outside.
 ARGUMENTS = (
     "--no-sandbox",
@@ -30,11 +24,6 @@ REMEDY = (
     "Windows: Chrome or Edge on the PATH), then run the tests again."
 )
 LEFT_OUT = pytest.StashKey[set[str]]()
-
-
-def find_chromium() -> str | None:
-    """Path of the first Chromium on the PATH."""
-    return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 def in_ci() -> bool:
@@ -101,3 +90,15 @@ def chromium():
 
         yield page
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def quarter():
+    """The shipped quarter, open, computed once; tests change nothing of it."""
+    return assess(DATA / "2026Q3", seed=1)
+
+
+@pytest.fixture(scope="session")
+def closed():
+    """The shipped quarter before it, whose results are all there."""
+    return assess(DATA / "2026Q2", seed=1)

@@ -13,7 +13,7 @@ from tiny_notebooks import closing, write_notebook
 from perfmodel import committee, plots, report
 from perfmodel.cli import main
 from perfmodel.errors import DataError, DecisionError, RunError
-from perfmodel.io import read_beside, read_year
+from perfmodel.io import read_beside, read_table, read_year
 from perfmodel.language import speaking
 from perfmodel.ledger import open_ledger
 from perfmodel.quarters import DECIDED, PROPOSED, health, quarters_beside, quarters_of_year
@@ -73,6 +73,37 @@ def test_a_year_takes_decided_grades_of_final_quarters_and_says_of_the_others_th
     before = {path.name: path.read_bytes() for path in (out / "2026").rglob("*.csv")}
     assert main(words) == 0, "made anew in its own place"
     assert before == {path.name: path.read_bytes() for path in (out / "2026").rglob("*.csv")}
+
+
+def test_annual_evaluations_enter_the_mixed_method_and_a_doubtful_file_is_refused(place, capsys, monkeypatch):
+    monkeypatch.delenv("PERFMODEL_LEDGER", raising=False)
+    monkeypatch.chdir(place.folder)
+    out, file = place.folder / "annual", place.folder / "evaluations.csv"
+    words = ["annual", "2026", "--data", str(place.folder), "--out", str(out), "--evaluations", str(file)]
+    file.write_text("工号,年度得分\n001,95\n", encoding="utf-8")
+    assert main(words) == 0
+    table = read_table(out / "2026/tables/annual.csv", ("employee_id",)).set_index("employee_id")
+    page = (out / "2026" / "index.html").read_text(encoding="utf-8")
+    # By hand, with the scheme's shares: 60 % of the quarters' mean and 40 % of the evaluation.
+    assert table.score_mixed["001"] == pytest.approx(0.6 * table.score_mean["001"] + 0.4 * 95)
+    assert table.score_mixed["002"] == pytest.approx(
+        0.6 * table.score_mean["002"] + 0.4 * table.score_cumulative["002"]
+    )
+    assert "The annual evaluation of 1 person, from evaluations.csv." in (out / "2026" / "index.html").read_text(
+        "utf-8"
+    )
+    assert json.loads((out / "2026" / "year.json").read_text("utf-8"))["inputs"].keys() >= {"evaluations.csv"}
+    for text, said in (
+        ("employee_id,score\n001,95\n001,90\n", "two annual evaluations"),
+        ("employee_id,score\n001,-1\n", "scores begin at 0"),
+        ("employee_id,score\n001,high\n", "high"),
+        ("employee_id,score\nX9,80\n", "X9 has an annual evaluation and stands in no quarter"),
+        ("employee_id\n001\n", "score"),
+    ):
+        file.write_text(text, encoding="utf-8")
+        capsys.readouterr()
+        assert main(words) == 1 and said in capsys.readouterr().err
+    assert (out / "2026" / "index.html").read_text(encoding="utf-8") == page
 
 
 def test_without_a_ledger_every_quarter_is_from_proposals(place, capsys, monkeypatch):

@@ -142,6 +142,31 @@ def test_a_table_filters_and_a_link_to_a_hidden_row_brings_it_back(opened):
     assert len(column(table, "Employee")) == 64 and page.said == []
 
 
+def test_a_table_of_thousands_has_leaves_and_a_link_finds_its_row_on_any(opened, folder):
+    rows = "".join(f'<tr id="s-{i}"><td>Person {i:04d}</td><td class="r">{i % 97}</td></tr>' for i in range(1200))
+    text = (folder / "company.html").read_text(encoding="utf-8")
+    start = text.index("<tbody>", text.index('class="sort"', text.index('class="src"')))
+    width = text[start : text.index("</tr>", start)].count("<td") + text[start : text.index("</tr>", start)].count(
+        "<th"
+    )
+    rows = rows.replace("</tr>", "<td></td>" * (width - 2) + "</tr>")
+    (folder / "long.html").write_text(text[:start] + "<tbody>" + rows + text[text.index("</tbody>", start) :], "utf-8")
+    page = opened("long")
+    table = sorted_table(page)
+    expect(table.locator("tbody tr")).to_have_count(250)
+    page.locator(".src .dt-paging-button", has_text="›").click()
+    expect(table.locator("tbody tr").first).to_contain_text("Person 0250")
+    page.evaluate("location.hash = 's-1100'")
+    expect(page.locator("#s-1100")).to_be_in_viewport()
+    page.locator(".src .dt-search input").fill('"Person 07"')  # as one phrase
+    expect(table.locator("tbody tr")).to_have_count(100)
+    page.evaluate("location.hash = 's-3'")
+    expect(page.locator("#s-3")).to_be_in_viewport()
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(table.locator("tbody tr")).to_have_count(1200)
+
+
 def test_no_script_runs_but_the_one_that_sorts(opened):
     page = opened("company")
     page.evaluate("""() => { const s = document.createElement('script'); s.textContent = 'window.pwned = 1';

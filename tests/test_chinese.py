@@ -8,6 +8,7 @@ import gzip
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,7 @@ import pandas as pd
 import pypdf
 import pytest
 from test_fairness import SCHEME, _page, _planned
+from test_readme import IN_CHINESE
 
 import perfmodel as pm
 from perfmodel.fairness import fairness
@@ -103,9 +105,11 @@ def english(data):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Path:
-    """The run of the whole sample, as a shell would ask for it."""
+    """The run of the whole sample, as the README has it."""
     out = tmp_path_factory.mktemp("zh")
-    command = [sys.executable, "-m", "perfmodel", "run", SAMPLE, "--lang", "zh", "--each-unit", "--out", str(out)]
+    _, program, *words, option, _ = shlex.split(IN_CHINESE)
+    assert (program, words[:2], option) == ("perfmodel", ["run", SAMPLE], "--out") and "--each-unit" in words
+    command = [sys.executable, "-m", program, *words, option, str(out)]
     done = subprocess.run(
         command, capture_output=True, text=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}
     )
@@ -142,9 +146,11 @@ def test_what_sorts_the_tables_speaks_chinese(run, english):
     page = (run / "03_weights.html").read_text(encoding="utf-8")
     packed = re.search(r'id="sorting">([^<]*)<', page).group(1)
     script = gzip.decompress(base64.b64decode(packed)).decode()
-    words = json.loads(re.search(r'language: (\{"search".*?\}\})', script).group(1))
-    for text in (*words.pop("aria").values(), *words.values()):
-        assert CHINESE.search(text) and english(text) == [], text
+    words, _ = json.JSONDecoder().raw_decode(script[script.index('{"search"') :])
+    assert english("".join(words.pop("paginate").values())) == []  # arrows
+    spoken = words.pop("aria")
+    for text in (*spoken.pop("paginate").values(), *spoken.values(), *words.values()):
+        assert text == "" or (CHINESE.search(text) and english(text) == []), text
 
 
 def test_no_english_word_is_left_in_any_workbook(run, english):

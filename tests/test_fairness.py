@@ -446,6 +446,20 @@ def test_the_table_is_the_contracts_and_has_a_row_for_every_group_outcome_and_st
     assert len(table) == 3 * len(stages) and table.reference.eq("p").all()
 
 
+def test_who_entered_between_stages_that_are_no_neighbours_is_not_told_either():
+    # Best band at raw, adjusted, proposed. Nobody is there at first and not at last, so of 26 and 28 people of p two
+    # entered; between neighbours at least six go each way, which needs no protection.
+    people = {"BBB": (50, 70), "BAB": (7, 8), "BBA": (2, 6), "ABA": (6, 9), "AAA": (20, 30)}
+    rows = [(of, *way) for way, n in people.items() for of, k in zip("pq", n, strict=True) for _ in range(k)]
+    scores = pd.DataFrame(rows, columns=["value", "grade_raw", "grade_adjusted", "grade_proposed"])
+    scores = scores.assign(employee_id=[f"E{i}" for i in range(len(rows))], unit="u", attribute="origin")
+    found = fairness(scores, scores[["employee_id", "attribute", "value"]], SCHEME)
+    shown = {stage: _row(found, "p", "S+A", stage).rate for stage in ("raw", "proposed")}
+    assert shown["proposed"] == pytest.approx(28 / 85) and np.isnan(shown["raw"])
+    neighbours = scores.drop(columns="grade_proposed"), scores[["employee_id", "attribute", "value"]]
+    assert fairness(*neighbours, SCHEME).query("outcome == 'S+A'").rate.notna().all()
+
+
 def test_the_figures_of_a_row_are_those_counted_by_hand(company, table):
     scores, groups = company
     top = scores.grade_adjusted.isin(["S", "A"]).groupby(groups.value).agg(["sum", "size"])

@@ -17,11 +17,6 @@ DATA = Path(__file__).parents[1] / "data"
 
 
 @pytest.fixture(scope="module")
-def quarter():
-    return pm.assess(DATA / "2026Q3")
-
-
-@pytest.fixture(scope="module")
 def sheets(quarter):
     return report.feedback_sheets(quarter)
 

@@ -11,7 +11,6 @@ from malformed import VARIANTS
 from markupsafe import Markup
 from small_cycle import write_small
 
-import perfmodel as pm
 from perfmodel.errors import DataError
 from perfmodel.io import check, read_cycle
 from perfmodel.language import say, say_n, speak, speaking, spoken, told
@@ -203,8 +202,7 @@ def test_a_refusal_with_all_its_findings_comes_out_line_by_line(tmp_path):
     assert lines[-1].startswith("1 处错误，")
 
 
-def test_every_reason_verdict_and_evidence_of_the_sample_comes_out_in_chinese():
-    quarter = pm.assess("data/2026Q3")
+def test_every_reason_verdict_and_evidence_of_the_sample_comes_out_in_chinese(quarter):
     data = set(quarter.cycle.table("exclusions")["reason"])  # the company's own words
     texts = {
         str(text)

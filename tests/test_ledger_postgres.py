@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import psycopg
 import pytest
+from committee_sample import Quarter
 from ledger_work import at_once, decide, draft, finalize
 from postgres_server import Server
 
+from perfmodel import committee
+from perfmodel.cli import main
 from perfmodel.errors import LedgerError
 from perfmodel.ledger import GENESIS, open_ledger, schema, verify
 
@@ -263,3 +266,25 @@ def test_a_server_that_cannot_be_reached_is_said_without_the_password(server):
                 use(place)
             assert "not-to-be-shown" not in str(caught.value) and "postgres:" not in str(caught.value)
     assert "not-to-be-shown" not in repr(open_ledger(server.url()))
+
+
+def test_a_quarter_is_decided_and_closed_on_a_server_by_the_commands_alone(server, tmp_path, monkeypatch, capsys):
+    quarter = Quarter.small(tmp_path)
+    quarter.run()
+    place = server.room("quarter")
+    monkeypatch.setenv("PERFMODEL_LEDGER", place)
+    where = [str(quarter.cycle), "--out", str(quarter.out)]
+    who = ["--proposer", "P", "--authoriser", "Chair", "--reason", "as the figures say"]
+    assert main(["freeze", str(quarter.cycle), "--stage", "data", "--by", "HR"]) == 0
+    case = committee.open_case(quarter.cycle, quarter.out)
+    for employee in sorted(case.roll.flagged & set(case.roll.scored)):
+        assert main(["decide", where[0], employee, *where[1:], "--accept", *who]) == 0
+    assert main(["decide", *where, "--consent", *who]) in (0, 1)  # 1: nobody is left for the list
+    codes = [word for code in case.roll.warnings for word in ("--acknowledge", code)]
+    assert main(["finalize", *where, "--sign", "HR", "--sign", "Chair", *codes]) == 0
+    assert main(["ledger", "verify", "--head", open_ledger(place).head()]) == 0
+    said = capsys.readouterr()
+    assert "is final" in said.out and "not-to-be-shown" not in said.out + said.err
+    pages = [path.read_text(encoding="utf-8") for path in quarter.out.rglob("*.html")]
+    assert any(open_ledger(place).head()[:12] in page for page in pages)
+    assert not any("not-to-be-shown" in page for page in pages)

@@ -1,5 +1,6 @@
 """The live cell: its state without a browser, and once in a real JupyterLab."""
 
+import json
 import shutil
 from datetime import date
 
@@ -15,11 +16,6 @@ from perfmodel.runner.bench_live import drive
 from perfmodel.session import LiveWeights, live_weights
 
 PROFILE = "regional_manager"
-
-
-@pytest.fixture(scope="module")
-def closed():
-    return pm.assess("data/2026Q2", seed=1)
 
 
 def test_a_move_scores_everybody_anew(closed):
@@ -49,14 +45,13 @@ def test_people_stand_under_pseudonyms_where_weights_are_chosen(closed):
     assert not any(f"<td>{i}</td>" in hidden.html() for i in ids)
 
 
-def test_an_open_quarter_has_no_button_and_writes_nothing(closed, tmp_path):
+def test_an_open_quarter_has_no_button_and_writes_nothing(closed, quarter, tmp_path):
     widgets = pytest.importorskip("ipywidgets")
-    waiting = pm.assess("data/2026Q3", seed=1)
-    for quarter, today, why in ((waiting, date(2027, 1, 1), "waits for results"), (closed, date(2026, 6, 30), "runs")):
-        scheme = f"data/{quarter.cycle.id}/scheme.yaml"
+    for one, today, why in ((quarter, date(2027, 1, 1), "waits for results"), (closed, date(2026, 6, 30), "runs")):
+        scheme = f"data/{one.cycle.id}/scheme.yaml"
         with pytest.raises(pm.DataError, match=why):
-            LiveWeights(quarter, PROFILE, today=today).write(scheme, tmp_path / "plan", "tuned")
-        box = live_weights(quarter, PROFILE, scheme=scheme, plan=tmp_path / "plan", today=today)
+            LiveWeights(one, PROFILE, today=today).write(scheme, tmp_path / "plan", "tuned")
+        box = live_weights(one, PROFILE, scheme=scheme, plan=tmp_path / "plan", today=today)
         left = box.children[0].children
         assert not any(isinstance(one, widgets.Button) for one in left) and why in left[-1].value
     box = live_weights(closed, PROFILE, scheme="data/2026Q2/scheme.yaml", today=date(2026, 7, 1))
@@ -83,10 +78,37 @@ def test_sliders_in_jupyterlab_move_flips_and_write_the_plan(tmp_path, request):
     assert "# tried by hand" in written and "id: 2026Q3" in written
 
 
+@pytest.mark.browser
+def test_lab_opens_a_notebook_with_its_contents_and_runs_it_without_a_warning(chromium, tmp_path, request):
+    # As `perfmodel lab` starts it, on a copy without outputs, so that nothing is saved over the committed notebook.
+    root, book = request.config.rootpath, tmp_path / "mine.ipynb"
+    committed = json.loads((root / "notebooks" / "06_distribution.ipynb").read_text(encoding="utf-8"))
+    for cell in committed["cells"]:
+        if cell["cell_type"] == "code":
+            cell |= {"outputs": [], "execution_count": None}
+    book.write_text(json.dumps(committed).replace("../data/", f"{root}/data/"), encoding="utf-8")
+    with bench_live.serving(tmp_path, "perfmodel", "lab", str(book), "--no-browser") as lab:
+        page = chromium(viewport={"width": 1440, "height": 1000})
+        page.goto(f"{lab}/?token=t")
+        page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
+        assert page.url.endswith("/lab/tree/mine.ipynb")
+        page.locator('.lm-TabBar-tab[data-id="table-of-contents"]').click()
+        headings = ["".join(c["source"]) for c in committed["cells"] if c["cell_type"] == "markdown"]
+        titles = [line.lstrip("# ") for cell in headings for line in cell.splitlines() if line.startswith("#")]
+        page.wait_for_selector(f".jp-TableOfContents-content >> text={titles[0]}", timeout=20_000)
+        shown = page.locator(".jp-TableOfContents-content").inner_text()
+        assert all(title in shown for title in titles) and len(titles) > 2
+        bench_live._run_all(page, [])
+        page.wait_for_selector(bench_live.IDLE, state="attached", timeout=90_000)
+        page.get_by_text("06_distribution: complete").wait_for(timeout=90_000)
+        for kind in ("application/vnd.jupyter.stderr", "application/vnd.jupyter.error"):
+            assert page.locator(f'[data-mime-type="{kind}"]').count() == 0
+
+
 # What matters of JupyterLab's page where a kernel could not be started: a modal dialog lies over the menu.
 LAB = """<ul><li class="lm-MenuBar-itemLabel">Run</li></ul>
 <div data-command="runmenu:run-all" onclick="document.querySelector('.jp-InputPrompt').textContent = '[1]:'">All</div>
-<div class="jp-Cell"><span class="jp-InputPrompt">[ ]:</span></div>
+<div class="jp-Cell jp-CodeCell"><span class="jp-InputPrompt">[ ]:</span></div>
 <div class="jp-Notebook-ExecutionIndicator" data-status="idle"></div>
 <dialog class="jp-Dialog">Error Starting Kernel <button class="jp-mod-accept"
   onclick="this.closest('dialog').remove()">Ok</button></dialog>

@@ -7,7 +7,6 @@ from html.parser import HTMLParser
 import openpyxl
 import pytest
 
-import perfmodel as pm
 from perfmodel import report
 from perfmodel.pseudonyms import check_of, pseudonym
 from perfmodel.report.sorting import MARK
@@ -15,11 +14,6 @@ from perfmodel.runner.packs import folder_of, write_packs
 
 KEY = "a key of the test"
 RUN = {"run_id": "7f3a-91c2-0b5e", "finished": "2026-10-20 18:04:00", "versions": {}, "inputs": {}}
-
-
-@pytest.fixture(scope="module")
-def quarter():
-    return pm.assess("data/2026Q3", seed=1)
 
 
 @pytest.fixture(scope="module")

@@ -644,6 +644,23 @@ def test_a_planted_difference_between_groups_is_found_and_small_groups_are_not_s
     assert hidden.reason.str.contains("not shown").all()
 
 
+def test_a_small_group_of_a_rater_does_not_follow_from_the_larger_ones():
+    # Everybody rates all 40: 20 a, 12 b, 5 c, 3 d. With a, b and c told, 40 less these would be d's three.
+    ratings, truth = simulate_ratings("crossed", n_raters=4, n_employees=40, n_kpis=2, seed=9)
+    people = truth["employees"].employee_id
+    groups = pd.DataFrame(
+        {"employee_id": people, "attribute": "g", "value": [*"a" * 20, *"b" * 12, *"c" * 5, *"d" * 3]}
+    )
+    found = pm.fit_severity(ratings).group_differences(groups)
+    told = found.assign(told=found.n_group.notna()).groupby("group").told.agg(["all", "any"])
+    assert told.loc["b"].all() and not told.loc[["c", "d"]].any(axis=None)
+    assert found.loc[found.group.ne("b"), ["difference", "se", "shrunk", "p", "q", "n_reference"]].isna().all(axis=None)
+    assert found[found.group.isin(["c", "d"])].reason.nunique() == 1  # which of the two is small is not said either
+    # Without a small group nothing is hidden.
+    whole = pm.fit_severity(ratings).group_differences(groups.replace({"d": "c"}))
+    assert whole.n_group.notna().all() and set(whole.n_group) == {12, 8}
+
+
 def test_examples_are_ratings_of_people_whom_others_rate_too(linked):
     shared = linked.fit.model.rows.groupby("employee_id")["rater_id"].nunique()
     for rater in linked.fit.raters.index[:5]:

@@ -5,7 +5,6 @@ import threading
 import time
 
 import pandas as pd
-import pytest
 
 import perfmodel as pm
 from perfmodel.io import share, shared
@@ -13,11 +12,6 @@ from perfmodel.io.shared import PLACE
 from perfmodel.runner import record
 
 CYCLE = "data/2026Q3"
-
-
-@pytest.fixture(scope="module")
-def quarter():
-    return pm.assess(CYCLE, seed=1)
 
 
 def test_a_notebook_of_a_run_gets_the_runs_own_numbers(quarter, tmp_path, monkeypatch):

@@ -140,6 +140,7 @@ def add(verb, cycle) -> None:
     p.add_argument("year", type=count, metavar="YEAR", help="the year in which its quarters began, as 2025")
     p.add_argument("--data", type=folder, default="data", metavar="DIR", help="where the quarters lie (default data)")
     p.add_argument("--out", type=folder, default="reports/annual", metavar="DIR", help="written to DIR/YEAR")
+    p.add_argument("--evaluations", metavar="FILE", help="CSV: employee_id, score of the annual evaluation")
     with_ledger(p)
     p.add_argument("--lang", choices=["en", "zh"], default="en", help="language of the page and of what is said")
 
@@ -405,7 +406,7 @@ def annual(a) -> int:
     if a.ledger != LEDGER or os.path.isfile(LEDGER):  # without one of one's own nothing was decided here
         book = ledger.open_ledger(a.ledger, create=False)
         entries, head = book.entries(), book.head()
-    year, page = committee.write_year(a.data, a.year, a.out, entries, head)
+    year, page = committee.write_year(a.data, a.year, a.out, entries, head, evaluations=a.evaluations)
     from ..report import year_sentences
 
     print(*year_sentences(year), sep="\n")

@@ -4,7 +4,7 @@ import os
 import sys
 
 from ..language import told
-from .console import OK, REFUSED, bar, coloured, count, folder, head_of, seed, tell, with_ledger
+from .console import OK, REFUSED, bar, coloured, count, folder, head_of, port, seed, tell, with_ledger
 
 
 def add(verb, cycle) -> None:
@@ -57,7 +57,10 @@ def add(verb, cycle) -> None:
     )
     p.add_argument("--jobs", type=count, metavar="N", help="notebooks at once (default: one a core)")
 
-    verb("lab", lab, "open the notebooks in JupyterLab")
+    p = verb("lab", lab, "open the notebooks in JupyterLab, the quarters beside them")
+    p.add_argument("notebook", metavar="NAME", nargs="?", default="01_data_check", help="default: 01_data_check")
+    p.add_argument("--port", type=port, metavar="N", help="where it listens (default 8888, or the next that is free)")
+    p.add_argument("--no-browser", action="store_true", help="print the address only")
 
 
 def check(a) -> int:
@@ -165,11 +168,19 @@ def lab(a) -> int:
 
     from ..errors import PerfmodelError
     from ..runner import NOTEBOOKS
+    from ..runner.parameters import find_notebooks
 
     if find_spec("jupyterlab") is None:
         get = "./run python -m pip install jupyterlab ipywidgets"
         raise PerfmodelError(f"JupyterLab is not installed here. Get it with: {get}")
-    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", f"--notebook-dir={NOTEBOOKS}"])
+    (book,) = find_notebooks([a.notebook], NOTEBOOKS)
+    own = NOTEBOOKS.parent  # so that data and reports can be seen from there
+    root = own if book.path.is_relative_to(own) else book.path.parent
+    page = book.path.relative_to(root).as_posix()
+    options = [f"--ServerApp.root_dir={root}", f"--LabApp.default_url=/lab/tree/{page}"]
+    options += ["--no-browser"] * a.no_browser + ([f"--ServerApp.port={a.port}"] if a.port is not None else [])
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", *options])
 
 
 def write_files(place: str, files: dict[str, bytes], *, force: bool) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 from ..assessment import Assessment
 from ..cycle import Cycle
 from ..errors import DecisionError, RunError
-from ..io import csv_bytes, digest, read_year
+from ..io import csv_bytes, digest, read_evaluations, read_year
 from ..language import say, say_n, spoken
 from ..ledger import Entry
 from ..quarters import Year, annual
@@ -57,9 +57,14 @@ class Source:
 
 
 def year_of(
-    cycles: Sequence[Cycle], entries: Iterable[Entry] = (), day: date | None = None
+    cycles: Sequence[Cycle],
+    entries: Iterable[Entry] = (),
+    day: date | None = None,
+    evaluations: pd.DataFrame | None = None,
 ) -> tuple[Year, list[Source]]:
     """The year of ``cycles``: of each that is final in ``entries`` the decided grades, of the others the proposals.
+
+    ``evaluations`` (``employee_id, score``) are of an annual evaluation, for the mixed method.
 
     Raises
     ------
@@ -75,7 +80,7 @@ def year_of(
             decided[cycle.id] = pd.DataFrame(state.grades.items(), columns=["employee_id", "grade"])
         assessed.append(one)
         sources.append(_source(cycle, state, day or today()))
-    return annual(assessed, decided=decided), sources
+    return annual(assessed, decided=decided, evaluations=evaluations), sources
 
 
 def _source(cycle: Cycle, state: State, day: date) -> Source:
@@ -114,15 +119,18 @@ def write_year(
     entries: Iterable[Entry] = (),
     head: str = "",
     day: date | None = None,
+    evaluations: str | Path | None = None,
 ) -> tuple[Year, Path]:
     """The year of the quarters below ``folder`` as ``out/<year>``: a page and tables; the year and the page to open.
+
+    ``evaluations``: a CSV file ``employee_id, score`` of the annual evaluation, for the mixed method.
 
     Made anew each time, whole or not at all: derived from data and ledger, and never the only copy of anything.
 
     Raises
     ------
     DataError
-        If the folder holds no quarter of the year, or one cannot be read.
+        If the folder holds no quarter of the year, or one or the evaluations cannot be read.
     DecisionError
         For the reasons of ``year_of``.
     RunError
@@ -133,8 +141,20 @@ def write_year(
     if place.exists() and not (place / NOTE).is_file():
         raise RunError(f"{place} is there and holds no year that was made here. Name another folder with --out.")
     cycles = read_year(folder, year)
-    found, sources = year_of(cycles, entries, day)
-    files = _files(found, sources, head)
+    given, content = read_evaluations(evaluations) if evaluations is not None else (None, b"")
+    found, sources = year_of(cycles, entries, day, given)
+    some = any(one.status or one.n_decided for one in sources)  # else one sentence has said it of all
+    said = [one.sentence() for one in sources] if some else []
+    if given is not None:
+        said.append(
+            say_n(
+                "The annual evaluation of {n} person, from {file}.",
+                "The annual evaluations of {n} people, from {file}.",
+                len(given),
+                file=Path(str(evaluations)).name,
+            )
+        )
+    files = _files(found, said, head)
     note = {
         "year": found.name,
         "lang": spoken(),
@@ -142,7 +162,8 @@ def write_year(
         "ledger_head": head,
         "rests_on": found.rests_on,
         "runs": {one.quarter: one.run for one in sources if one.run},
-        "inputs": {name: value for cycle in cycles for name, value in sorted(one_cycle(cycle).items())},
+        "inputs": {name: value for cycle in cycles for name, value in sorted(one_cycle(cycle).items())}
+        | ({Path(str(evaluations)).name: digest(content)} if given is not None else {}),
         "files": {name: digest(content) for name, content in sorted(files.items())},
     }
     files[NOTE] = (json.dumps(note, indent=1, ensure_ascii=False) + "\n").encode("utf-8")
@@ -158,7 +179,7 @@ def write_year(
     return found, place / "index.html"
 
 
-def _files(year: Year, sources: Sequence[Source], head: str) -> dict[str, bytes]:
+def _files(year: Year, said: Sequence[str], head: str) -> dict[str, bytes]:
     foot = (
         say(
             "Made from the quarters' data and the ledger with head {head}; the ledger is the record, this page a copy. "
@@ -168,9 +189,7 @@ def _files(year: Year, sources: Sequence[Source], head: str) -> dict[str, bytes]
         if head
         else say("Made from the quarters' data alone: there is no ledger here.")
     )
-    some = any(one.status or one.n_decided for one in sources)  # else one sentence has said it of all
-    said = [one.sentence() for one in sources] if some else []
-    page = annual_page(year, said, foot)
+    page = annual_page(year, list(said), foot)
     tables = {
         "annual": year.results,
         "quarters": year.quarters,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 import pandas as pd
@@ -58,6 +58,7 @@ def fairness(
     *,
     outcomes: Mapping[str, pd.Series] | None = None,
     stages: Sequence[str] = STAGES,
+    ways: Sequence[tuple[str, str]] | None = None,
     confidence: float = 0.95,
 ) -> pd.DataFrame:
     """Rates of outcomes by group at every stage and of the moves between stages, each against the largest group.
@@ -85,6 +86,8 @@ def fairness(
         at the last stage.
     stages : sequence of str
         Stages to look at, in order; those without a column of grades are left out.
+    ways : sequence of (stage, stage), optional
+        Between which stages moves are looked at; without it between each stage and the next.
     confidence : float
         Level of the intervals. Not the scheme's, which is that of estimates: an interval beside a test at 5 % that
         is not at 95 % would contradict it.
@@ -103,7 +106,7 @@ def fairness(
         If somebody stands twice under one attribute, a column is absent, or an outcome says nothing of somebody.
     """
     members = _members(groups)
-    people, rows = _rows(scores, scheme, dict(outcomes or {}), stages)
+    people, rows = _rows(scores, scheme, dict(outcomes or {}), stages, ways)
     if people.empty or members.empty:
         return pd.DataFrame(columns=COLUMNS)
     found = [
@@ -134,7 +137,11 @@ def _members(groups: pd.DataFrame) -> pd.DataFrame:
 
 
 def _rows(
-    scores: pd.DataFrame, scheme: Scheme, outcomes: dict[str, pd.Series], stages: Sequence[str]
+    scores: pd.DataFrame,
+    scheme: Scheme,
+    outcomes: dict[str, pd.Series],
+    stages: Sequence[str],
+    ways: Sequence[tuple[str, str]] | None,
 ) -> tuple[pd.DataFrame, list[Row]]:
     """People with a grade at every stage (index employee_id), and the outcomes looked at."""
     there = [stage for stage in stages if f"grade_{stage}" in scores]
@@ -159,7 +166,7 @@ def _rows(
                 "a no. Give True or False for everybody with a grade."
             )
         rows.append(Row(name, there[-1], said.astype(bool)))
-    for before, after in pairwise(there):
+    for before, after in pairwise(there) if ways is None else ways:
         # As numbers even where nobody has a grade, and a column of nothing would be one of text.
         change = people[f"grade_{after}"].map(place).astype(float) - people[f"grade_{before}"].map(place).astype(float)
         stage = moves(before, after)
@@ -193,7 +200,16 @@ def _counts(values: pd.Series, rows: list[Row]) -> tuple[list[str], Counts]:
             *((at[ends[0], stage], at[ends[1], stage]) for stage in graded),
             *((i, at[DOWN, row.stage]) for i, row in enumerate(rows) if row.outcome == UP),
         ],
-        flows=[(at[end, before], at[end, after]) for before, after in pairwise(graded) for end in ends],
+        # Any two rows that can be held against each other, neighbours or not: one outcome at two stages, and moves
+        # the same way from one stage to two others.
+        flows=[
+            *((at[end, one], at[end, other]) for one, other in combinations(graded, 2) for end in ends),
+            *(
+                (i, j)
+                for (i, one), (j, other) in combinations(enumerate(rows), 2)
+                if one.outcome == other.outcome in (UP, DOWN) and one.stage.split()[0] == other.stage.split()[0]
+            ),
+        ],
         worth=[_worth(row.stage) for row in rows],
         reference=names.index(reference),
     )

@@ -3,6 +3,7 @@
 from .back import read_filled, read_table
 from .correct import Correction, corrected, correction_of
 from .cycle import check, read_beside, read_cycle, read_history, read_year
+from .evaluations import read_evaluations
 from .findings import format_findings
 from .plan import write_plan
 from .shared import share, shared
@@ -18,6 +19,7 @@ __all__ = [
     "format_findings",
     "read_beside",
     "read_cycle",
+    "read_evaluations",
     "read_filled",
     "read_history",
     "read_table",

@@ -4,7 +4,7 @@ import difflib
 import re
 from types import MappingProxyType
 
-from ..tables import INPUTS
+from ..tables import EVALUATIONS, INPUTS
 
 # Table, as a file or sheet may be called.
 TABLES = MappingProxyType(
@@ -34,6 +34,7 @@ COLUMNS = MappingProxyType(
         "level": "职级 级别 层级 job_level",
         "level_since": "现职级起始日期 职级日期 任职日期 任现职日期",
         "hire_date": "入职日期 入职时间 入司日期 hired_on start_date",
+        "score": "得分 分数 总分 年度得分 年度评估得分 annual_score",
         "status": "状态 在职状态 数据状态 员工状态 结果状态",
         "scorecard": "计分卡 考核卡 记分卡 score_card",
         "from": "开始日期 起始日期 生效日期 valid_from",
@@ -128,7 +129,7 @@ _COLUMN_OF = {
         **{_plain(word): c.name for c in table.columns for word in COLUMNS[c.name].split()},
         **{c.name: c.name for c in table.columns},
     }
-    for table in INPUTS.values()
+    for table in (*INPUTS.values(), EVALUATIONS)
 }
 
 

@@ -237,7 +237,8 @@ def group_differences(model: Model, groups: pd.DataFrame, least: int = LEAST) ->
     ``groups``: ``employee_id, attribute, value``. Only people with several raters tell: the rater's view of them
     against the other raters' view of the same people. Each rater's gap is held against the gap of all raters
     and shrunk by the share of the gaps' variance that is not error; false discovery rates (Benjamini and Hochberg
-    1995) go over all rows. The largest group of an attribute is the reference. Under ``least`` people: not shown.
+    1995) go over all rows shown. The largest group of an attribute is the reference. Under ``least`` people: not shown,
+    nor another group of the rater whose number would, taken from all the rater's people, leave a small one.
 
     Returns
     -------
@@ -269,8 +270,10 @@ def group_differences(model: Model, groups: pd.DataFrame, least: int = LEAST) ->
         if joined.empty:
             continue
         reference = joined.drop_duplicates("employee_id")["group"].value_counts().sort_index(kind="stable").idxmax()
+        size = joined.groupby(["r", "group"]).size().unstack(fill_value=0)
+        shown = _shown(size, reference, least)
         for group in sorted(set(joined["group"]) - {reference}):
-            found.append(_gaps(model, joined, str(attribute), group, reference, least))
+            found.append(_gaps(model, joined, str(attribute), group, reference, shown[group], least))
     table = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=names)
     if len(table):
         known = table["difference"].notna().to_numpy()
@@ -300,8 +303,30 @@ def _members(groups: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def _gaps(model: Model, joined: pd.DataFrame, attribute: str, group, reference, least: int) -> pd.DataFrame:
-    """The gap of each rater between one group and the reference, less that of all raters."""
+def _shown(size: pd.DataFrame, reference, least: int) -> pd.DataFrame:
+    """Whether a rater's gap of a group may be told (raters x groups but the reference), from how many there are.
+
+    A reader knows how many people a rater has, so what is hidden is known by its sum: while that sum is small, or of
+    one group alone, the smallest group still shown is hidden too (ties by name).
+    """
+    others = size.drop(columns=reference)
+    number = others.to_numpy()
+    shown = (number >= least) & size[[reference]].ge(least).to_numpy()
+    for n, told in zip(number, shown, strict=True):  # ``told`` is a row of ``shown``, written in place
+        hidden = n[~told]
+        if not ((hidden > 0) & (hidden < least)).any():
+            continue
+        for group in np.argsort(n, kind="stable"):
+            if np.count_nonzero(~told) > 1 and n[~told].sum() >= least:
+                break
+            told[group] = False
+    return pd.DataFrame(shown, others.index, others.columns)
+
+
+def _gaps(
+    model: Model, joined: pd.DataFrame, attribute: str, group, reference, shown: pd.Series, least: int
+) -> pd.DataFrame:
+    """The gap of each rater between one group and the reference, less that of all raters; told where ``shown``."""
     sides = {}
     for side, value in (("group", group), ("reference", reference)):
         own = joined[joined["group"].eq(value)].groupby("r")
@@ -317,17 +342,19 @@ def _gaps(model: Model, joined: pd.DataFrame, attribute: str, group, reference, 
         between = max(float((gap[enough] ** 2 - variance[enough]).mean()), 0.0)
     else:
         between = 0.0
-    return pd.DataFrame(
-        {
-            "rater_id": model.rater_ids[both.index],
-            "attribute": attribute,
-            "group": group,
-            "reference": reference,
-            "n_group": n_group.where(enough).to_numpy(),
-            "n_reference": n_reference.where(enough).to_numpy(),
-            "difference": gap.to_numpy(),
-            "se": np.sqrt(variance).to_numpy(),
-            "shrunk": (gap * between / (between + variance)).to_numpy(),
-            "reason": np.where(enough, "", f"under {least} people of one of the groups rated by others too: not shown"),
-        }
+    told = shown.reindex(both.index)
+    why = (
+        f"under {least} people of one of the groups rated by others too, or hidden so that no such number follows: not "
+        "shown"
     )
+    figures = pd.DataFrame(
+        {
+            "n_group": n_group,
+            "n_reference": n_reference,
+            "difference": gap,
+            "se": np.sqrt(variance),
+            "shrunk": gap * between / (between + variance),
+        }
+    ).where(told, axis=0)
+    names = {"rater_id": model.rater_ids[both.index], "attribute": attribute, "group": group, "reference": reference}
+    return figures.assign(**names, reason=np.where(told, "", why)).reset_index(drop=True)

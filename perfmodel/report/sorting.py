@@ -18,6 +18,7 @@ from markupsafe import Markup
 from ..language import say
 
 ROWS = 12  # what the eye takes in at once needs no sorting
+LONG = 500  # rows from which a sorted table has leaves: a browser lays out thousands too slowly to filter by the letter
 MARK = 'class="sort"'
 
 # What a cell shows is what it is sorted by: a true minus, thin spaces between thousands, a missing leading zero, a
@@ -43,19 +44,27 @@ DataTable.type("name", {
 });
 for (const table of document.querySelectorAll("table.sort")) {
   const label = table.getAttribute("aria-label") || table.closest("[aria-label]")?.getAttribute("aria-label") || "";
+  const long = table.tBodies[0].rows.length > LONG;
   const shown = new DataTable(table, {
-    paging: false, info: true, order: [], autoWidth: false, orderMulti: true, language: WORDS,
-    layout: {topStart: "search", topEnd: "info", bottomStart: null, bottomEnd: null},
+    paging: long, pageLength: LONG / 2, info: true, order: [], autoWidth: false, orderMulti: true, language: WORDS,
+    layout: {topStart: "search", topEnd: "info", bottomStart: long ? "paging" : null, bottomEnd: null},
     columnDefs: [{targets: "_all", orderSequence: ["asc", "desc", ""]}],
   });
   table.closest(".dt-container").querySelector("input").setAttribute("aria-label", `${WORDS.search} ${label}`.trim());
-  addEventListener("hashchange", () => {
-    const row = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    if (!row && location.hash.startsWith("#s-")) {
-      shown.search("").draw();
-      document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();
-    }
-  });
+  // A link to a row that the filter, or another leaf, hides.
+  const seek = () => {
+    const id = decodeURIComponent(location.hash.slice(1)), row = shown.row((_, data, one) => one.id === id);
+    if (!id.startsWith("s-") || !row.any() || document.getElementById(id)) return;
+    shown.search("").draw();
+    if (long) shown.page(Math.floor(shown.rows().indexes().indexOf(row.index()) / shown.page.len())).draw(false);
+    document.getElementById(id)?.scrollIntoView();
+  };
+  addEventListener("hashchange", seek);
+  seek();
+  if (long) {  // paper has no leaves to turn
+    addEventListener("beforeprint", () => shown.page.len(-1).draw(false));
+    addEventListener("afterprint", () => shown.page.len(LONG / 2).draw(false));
+  }
 }
 document.documentElement.dataset.sorts = "";
 """
@@ -108,10 +117,15 @@ def scripts() -> tuple[Markup, Markup]:
         "infoFiltered": say("of {n}", n="_MAX_"),
         "zeroRecords": say("No row holds that."),
         "emptyTable": say("None."),
+        "paginate": {"first": "«", "previous": "‹", "next": "›", "last": "»"},
         "aria": {"orderable": say(": sort"), "orderableReverse": say(": sort the other way"),
-                 "orderableRemove": say(": sort as given")},
+                 "orderableRemove": say(": sort as given"),
+                 "paginate": {"first": say("First rows"), "previous": say("Rows before"), "next": say("Rows after"),
+                              "last": say("Last rows"), "number": ""}},
     }  # fmt: skip
-    start = _START.replace("WORDS", json.dumps(words, ensure_ascii=False).replace("</", "<\\/"))
+    start = _START.replace("LONG", str(LONG)).replace(
+        "WORDS", json.dumps(words, ensure_ascii=False).replace("</", "<\\/")
+    )
     return Markup(_AWAIT), Markup(_library() + start)
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import socket
 import statistics
 import subprocess
@@ -11,11 +10,12 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
 
 from ..errors import RunError
+from .pdf import find_browser
 
 PEOPLE = 1_000
 STEPS = 12  # moves of the slider
@@ -28,7 +28,7 @@ CELLS = (
     "quarter = pm.assess({cycle!r}, seed=1)",
     "pm.live_weights(quarter, {profile!r}, scheme={scheme!r}, plan={plan!r}, today={today!r})",
 )
-RUNNING = "() => /[*0-9]/.test(document.querySelector('.jp-Cell .jp-InputPrompt')?.textContent || '')"
+RUNNING = "() => /[*0-9]/.test(document.querySelector('.jp-CodeCell .jp-InputPrompt')?.textContent || '')"
 # From the key to the next paint after the answer stands on the page, in milliseconds.
 WATCH = """() => { window.pmTimes = []; let from = 0;
     document.addEventListener('keydown', () => { from = performance.now(); }, true);
@@ -71,19 +71,8 @@ def drive(
         "today": today,
     }
     notebook.write_text(json.dumps(_notebook([cell.format(**given) for cell in CELLS])), encoding="utf-8")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    own = {f"JUPYTER_{name}_DIR": str(folder / name) for name in ("CONFIG", "RUNTIME", "DATA")}
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--ServerApp.port={port}",
-               "--IdentityProvider.token=t", f"--ServerApp.root_dir={folder}", "--ServerApp.ip=127.0.0.1",
-               f"--LabApp.workspaces_dir={folder / 'workspaces'}", f"--LabApp.user_settings_dir={folder / 'settings'}",
-               "--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]  # fmt: skip
-    with open(folder / "lab.log", "wb") as log:
-        lab = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | own, cwd=folder)
     try:
-        _await(f"http://127.0.0.1:{port}/api?token=t", lab, folder / "lab.log")
-        with sync_playwright() as play:
+        with serving(folder, "jupyterlab", f"--ServerApp.root_dir={folder}") as lab, sync_playwright() as play:
             browser = play.chromium.launch(
                 executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
             )
@@ -91,7 +80,7 @@ def drive(
                 page = browser.new_page(viewport={"width": 1440, "height": 1000})
                 problems: list[str] = []
                 page.on("pageerror", lambda error: problems.append(str(error)))
-                _open(page, f"http://127.0.0.1:{port}/lab/tree/live.ipynb?reset&token=t", said_by_lab)
+                _open(page, f"{lab}/lab/tree/live.ipynb?reset&token=t", said_by_lab)
                 before = page.locator(".pm-flips").inner_text()
                 page.evaluate(WATCH)
                 page.locator(".noUi-handle").first.focus()
@@ -116,6 +105,33 @@ def drive(
             f"The live cell could not be driven in the browser: {str(failure).splitlines()[0]}.{heard} "
             "Try again when the machine is less loaded."
         ) from failure
+
+
+@contextmanager
+def serving(folder: Path, *command: str) -> Iterator[str]:
+    """``python -m COMMAND``, which starts JupyterLab, with settings of its own in ``folder``; its address, token t."""
+    settings = {
+        "ServerApp": {"ip": "127.0.0.1", "allow_root": True, "open_browser": False},
+        "IdentityProvider": {"token": "t"},
+        "LabApp": {
+            "workspaces_dir": str(folder / "workspaces"),
+            "user_settings_dir": str(folder / "settings"),
+            "news_url": None,
+            "check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
+        },
+    }
+    own = {f"JUPYTER_{name}_DIR": str(folder / name) for name in ("CONFIG", "RUNTIME", "DATA")}
+    Path(own["JUPYTER_CONFIG_DIR"]).mkdir()
+    (folder / "CONFIG" / "jupyter_server_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = os.environ | own | {"JUPYTER_PORT": str(port)}
+    with open(folder / "lab.log", "wb") as log:
+        lab = subprocess.Popen([sys.executable, "-m", *command], stdout=log, stderr=log, env=environment, cwd=folder)
+    try:
+        _await(f"http://127.0.0.1:{port}/api?token=t", lab, folder / "lab.log")
+        yield f"http://127.0.0.1:{port}"
     finally:
         lab.terminate()
         lab.wait(timeout=30)
@@ -175,7 +191,7 @@ def _run_all(page, said: list[str]) -> None:
 
 def live(repeat: int, say: Callable[[str], None]) -> Iterator[str]:
     """A line on the time from a key on a slider to the new grades on the page, ``PEOPLE`` employees."""
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    chromium = find_browser()
     if chromium is None:
         yield "live: no Chromium here"
         return

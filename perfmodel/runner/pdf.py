@@ -27,15 +27,20 @@ QUIET = (
 TIMEOUT = 120.0
 
 
+def find_browser() -> str | None:
+    """Path of the first Chromium on the PATH."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
 def browser() -> str:
-    """Path of the first Chromium on the PATH.
+    """The same, which must be there.
 
     Raises
     ------
     RunError
         If there is none.
     """
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    found = find_browser()
     if found is None:
         raise RunError(
             "PDF pages are printed by Chromium, and none is on the PATH. Install it (Debian, Ubuntu: apt-get install "
