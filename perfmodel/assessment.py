@@ -361,8 +361,9 @@ class Assessment:
 
     @cached_property
     def chase(self) -> pd.DataFrame:
-        """What to send for: ``employee_id, unit, kpi, what, owner``."""
-        late = self.items[self.items["status"].eq("late")]
+        """What to send for: ``employee_id, unit, kpi, what, owner``; nothing of people whom it would not score."""
+        waiting = self.totals.loc[self.totals["status"].eq("late"), "employee_id"]
+        late = self.items[self.items["status"].eq("late") & self.items["employee_id"].isin(waiting)]
         people = self.cycle.employees.set_index("employee_id")
         sources = {item.id: kpi.source for kpi in self.cycle.scheme.kpis for item in kpi.items}
         rated = late["kind"].eq("rated")

@@ -143,7 +143,8 @@ def write_year(
     cycles = read_year(folder, year)
     given, content = read_evaluations(evaluations) if evaluations is not None else (None, b"")
     found, sources = year_of(cycles, entries, day, given)
-    said = [one.sentence() for one in sources]
+    some = any(one.status or one.n_decided for one in sources)  # else one sentence has said it of all
+    said = [one.sentence() for one in sources] if some else []
     if given is not None:
         said.append(
             say_n(

@@ -219,6 +219,8 @@ def kpi_against_rating(
     zone : (low, high)
         Usual distance of KPI score from the rubric's points (``agreement_zone`` of the company); of ``people``
         themselves when left out.
+    names : mapping, optional
+        What people are called, where there is room for it beside the id.
     least : float
         Points. Marked is who lies outside the zone and at least this far from the rubric's points; labelled are
         the farthest ``most`` of them.
@@ -248,16 +250,17 @@ def kpi_against_rating(
     gap, letter, line_height = 0.02 * (right - left), 0.075 * (right - left) / width, 0.36
     for i in sorted(farthest, key=lambda i: -y[i]):
         who = both["employee_id"].iloc[i]
-        label = f"{who} {names[who]}" if names and who in names else who
+        texts = dict.fromkeys([f"{who} {names[who]}" if names and who in names else who, who])
         places = []
-        for nth, (side, up) in enumerate((s, u) for u in (0, line_height, -line_height) for s in (1, -1)):
-            begin = x[i] + gap if side == 1 else x[i] - gap - letter * letters(label)
-            end, level = begin + letter * letters(label), y[i] + up
+        sides = [(text, s, u) for text in texts for u in (0, line_height, -line_height) for s in (1, -1)]
+        for nth, (text, side, up) in enumerate(sides):
+            begin = x[i] + gap if side == 1 else x[i] - gap - letter * letters(text)
+            end, level = begin + letter * letters(text), y[i] + up
             dots = (np.abs(y - level) < 0.2) & (x > begin - gap) & (x < end + gap) & (np.arange(len(x)) != i)
             labels = sum(abs(t - level) < line_height and begin < e and b < end for b, e, t in taken)
             out = begin < left or end > right or not scale[0] <= level <= scale[1] + 0.12
-            places.append((99 * out + 9 * labels + dots.sum(), nth, begin, end, level, side))
-        _, _, begin, end, level, side = min(places)
+            places.append((99 * out + 9 * labels + dots.sum(), nth, begin, end, level, side, text))
+        _, _, begin, end, level, side, label = min(places)
         taken.append((begin, end, level))
         ax.text(
             begin if side == 1 else end,

@@ -184,7 +184,7 @@ class Report(Value):
         v = self.view
         call = f"{v.limits.call:.2f}".removeprefix("0")
         if not v.late.empty:
-            listed = words.listing([f"{r.employee_id} {r.kpi}" for r in rows_of(v.late)], 3)
+            listed = words.listing([f"{r.employee_id} {v.kpi_names.get(r.kpi, r.kpi)}" for r in rows_of(v.late)], 3)
             bold = say_n(
                 "{n} result late, so this report is {partial}",
                 "{n} results late, so this report is {partial}",
@@ -220,7 +220,13 @@ class Report(Value):
         raters = v.raters
         apart = int(raters["verdict"].isin(["severe", "lenient"]).sum())
         if apart:
-            b = say("{n} of {total} raters differ from the rest", n=words.number_word(apart), total=len(raters))
+            b = say_n(
+                "{n} of {total} raters differs from the rest",
+                "{n} of {total} raters differ from the rest",
+                apart,
+                n=words.number_word(apart),
+                total=len(raters),
+            )
         elif raters["severity"].notna().any():
             b = say("No rater differs from the rest")
         else:
@@ -255,7 +261,7 @@ class Report(Value):
             (
                 "C. " + c,
                 say(
-                    "KPI score and rating, one dot a person; named: {apart} points apart",
+                    "KPI score and rating, one dot a person; orange: outside the grey and {apart} points apart",
                     apart=f"{v.limits.disagreement:g}",
                 ),
                 plots.kpi_against_rating(
@@ -475,7 +481,7 @@ class Report(Value):
                     "raters": _few(v.rated_by.get(who, [])),
                     "kpi_score": total["kpi_score"],
                     "rating": total["rating"],
-                    "reason": told(reason),
+                    "reason": told(v.named(reason)),
                     "score": score,
                     "p": [None if score is None else score[f"p_{g}"] for g in v.grades],
                 }
