@@ -22,11 +22,13 @@ from .outcomes import pool
 from .raters import SeverityFit, drift, fit_severity, with_drift
 from .raters.table import SELF, VIGNETTE
 from .reliability import grade_chances
-from .scoring import item_scores, kpi_table, rescore, total
+from .scoring import item_scores, kpi_table, rescorer, total
 from .tables import OUTPUTS, columns_of, conform
 from .weights import WeightSimulation, simulate_weights
 
 CHANCE_DRAWS = 4000  # standard error of a chance near .5: .008
+CHANCE_LEAST = 1000  # the same of the largest companies: .016
+CHANCE_WORK = 200_000_000  # ratings drawn in all, between the two: 50,000 ratings with all draws
 CHANCE_CELLS = 4_000_000  # drawn ratings held at a time: 32 MiB
 NOT_ONE_SET = "two scorecards that no single set of weights covers: not simulated"
 
@@ -60,6 +62,11 @@ class Assessment:
         return (*self.cycle.findings, *getattr(self.history, "findings", ()))
 
     @cached_property
+    def past(self) -> "tuple[Assessment, ...]":
+        """The earlier quarters, oldest first, each taken through the methods once for all that is asked of it."""
+        return tuple(Assessment(cycle, self.seed) for cycle in self.history)
+
+    @cached_property
     def severity(self) -> SeverityFit:
         """How severe each rater is, and the ratings with that given back."""
         scheme = self.cycle.scheme
@@ -88,9 +95,9 @@ class Assessment:
     def drift(self) -> pd.DataFrame:
         """Severity of each rater in this quarter and the earlier ones, and its CUSUM; shown, and corrects nothing."""
         fits = {}
-        for cycle in self.history:
+        for past in self.past:
             with suppress(DataError):  # a quarter that cannot be fitted is not compared; `check` on it says why
-                fits[cycle.id] = Assessment(cycle, self.seed).severity
+                fits[past.cycle.id] = past.severity
         fits[self.cycle.id] = self.severity
         spread = {quarter: fit.variances.get("rater", np.nan) for quarter, fit in fits.items()}
         return conform(drift({quarter: fit.raters for quarter, fit in fits.items()}, spread), "drift")
@@ -123,16 +130,17 @@ class Assessment:
         """
         fit, cuts = self.severity, self.cycle.scheme.cuts
         index = fit.adjusted_ratings[["employee_id", "scorecard", "kpi"]]
-        block = max(1, min(CHANCE_DRAWS, CHANCE_CELLS // max(1, len(index))))
+        wanted = chance_draws(len(index))
+        block = max(1, min(wanted, CHANCE_CELLS // max(1, len(index))))
+        scores_of = rescorer(self.cycle, self.items, self.totals, index)
         people = self.totals.set_index("employee_id")
         caps = people["cap"]
         shares = np.zeros((len(people), len(cuts)))
         sums, squares = np.zeros(len(people)), np.zeros(len(people))
         centre = people["score_adjusted"].to_numpy(float)
         done = 0
-        for number in range(-(-CHANCE_DRAWS // block)):
-            drawn = fit.rating_draws(min(block, CHANCE_DRAWS - done), seed=(self.seed, number))
-            scores = rescore(self.cycle, self.items, self.totals, drawn, index)
+        for number in range(-(-wanted // block)):
+            scores = scores_of(fit.rating_draws(min(block, wanted - done), seed=(self.seed, number)))
             shares += grade_chances(scores, cuts, caps=caps.to_numpy()) * len(scores)
             sums += (scores - centre).sum(axis=0)
             squares += ((scores - centre) ** 2).sum(axis=0)
@@ -321,7 +329,7 @@ class Assessment:
     @cached_property
     def past_grades(self) -> Mapping[str, pd.Series]:
         """Proposed grade by employee in each earlier quarter, oldest first."""
-        past = {c.id: Assessment(c, self.seed).proposals.set_index("employee_id") for c in self.history}
+        past = {one.cycle.id: one.proposals.set_index("employee_id") for one in self.past}
         return {cycle: table.loc[table["score_raw"].notna(), "grade_proposed"] for cycle, table in past.items()}
 
     @cached_property
@@ -375,6 +383,11 @@ class Assessment:
                 "owner": late["employee_id"].map(people["manager_id"]).where(rated, late["item"].map(sources)),
             }
         ).reset_index(drop=True)
+
+
+def chance_draws(ratings: int) -> int:
+    """Draws behind every chance of a quarter with so many combined ratings: fewer where there are very many."""
+    return int(np.clip(CHANCE_WORK // max(ratings, 1), CHANCE_LEAST, CHANCE_DRAWS))
 
 
 def assess(cycle: Cycle | str | PathLike, *, seed: int = 1, history: Sequence[Cycle] | None = None) -> Assessment:

@@ -266,10 +266,9 @@ def grade_chances(scores, cuts: Mapping[str, float], caps: Sequence[str] | None 
     above = np.stack([(values >= least - GRAIN).mean(axis=0) for least in cuts.values()], axis=1)
     above[:, -1] = 1.0  # the lowest grade has no lower end
     shares = np.diff(above, axis=1, prepend=0.0)
-    for i, cap in enumerate(caps if caps is not None else ()):
-        if cap:
-            at = grades.index(cap)
-            shares[i, at] += shares[i, :at].sum()
-            shares[i, :at] = 0.0
+    for i in np.flatnonzero(np.asarray(caps) != "") if caps is not None and len(caps) else ():
+        at = grades.index(caps[i])
+        shares[i, at] += shares[i, :at].sum()
+        shares[i, :at] = 0.0
     shares[np.isnan(values).any(axis=0)] = np.nan
     return shares

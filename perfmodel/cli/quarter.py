@@ -39,6 +39,7 @@ def add(verb, cycle) -> None:
     p.add_argument("--quarters", type=count, metavar="K")
     p.add_argument("--seed", type=seed, metavar="N")
     p.add_argument("--design", choices=["nested", "linked"], help="who rates whom: within units alone, or across them")
+    p.add_argument("--units", type=count, metavar="N", help="units (default: one for every twenty people)")
     p.add_argument("--force", action="store_true", help="overwrite files that differ")
 
     p = verb("example", example, "real data, written and computed: InstEval as a cycle, USJudgeRatings as points")
@@ -111,7 +112,7 @@ def tables(a) -> int:
 def sample(a) -> int:
     from ..simulate import sample_files
 
-    asked = {key: getattr(a, key) for key in ("employees", "quarters", "seed", "design")}
+    asked = {key: getattr(a, key) for key in ("employees", "quarters", "seed", "design", "units")}
     files = sample_files(**{key: value for key, value in asked.items() if value is not None})
     write_files(a.dir, files, force=a.force)
     quarters = sorted({name.split("/")[0] for name in files if name.endswith("/scheme.yaml")})
