@@ -228,6 +228,8 @@ class Assessment:
             on=["employee_id", "scorecard"],
         )
         rows = rows[rows["day_share"] > 0]
+        several = rows.groupby("employee_id")["scorecard"].nunique()  # whoever has one card cannot mix two
+        rows = rows[rows["employee_id"].isin(several.index[several > 1])]
         cards = rows.groupby(["employee_id", "scorecard"]).agg(
             profile=("card_profile", "first"),
             missing=("score_raw", lambda s: tuple(s.isna())),

@@ -290,7 +290,7 @@ def total(cycle: Cycle, items: pd.DataFrame) -> pd.DataFrame:
     late = counted["status"].eq("late")
     flags = pd.DataFrame({"late": late, "gone": counted["weight"].isna() & ~away}).groupby(counted["employee_id"]).any()
     flags = flags.reindex(who, fill_value=False)
-    none = ~who.isin(counted["employee_id"]) | flags["gone"].to_numpy()
+    none = ~who.isin(counted["employee_id"].unique()) | flags["gone"].to_numpy()
     for name, code in (("bonus", scheme.limits.bonus_most), ("deduction", scheme.limits.deduction_most)):
         events = cycle.table("events")
         events = events[events["kind"].eq(name)]

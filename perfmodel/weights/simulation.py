@@ -117,13 +117,15 @@ class WeightSimulation:
             part = slice(start, start + DRIVEN)
             scores = self.panel.take(part).scores(draws)
             flipped = (scores < low[part]) | (scores >= high[part])
-            for k, y in enumerate((scores, flipped)):
+            changes = flipped.sum(axis=0)
+            ever = np.flatnonzero(changes)  # nothing explains what never changes
+            for k, y in enumerate((scores, flipped[:, ever])):
                 found, rises = first_order(nodes, y)
                 weight = y.var(axis=0)
                 explained[k] += found @ weight
                 varies[k] += weight.sum()
-            index[:, part], side[:, part] = found, rises
-            enough[part] = flipped.sum(axis=0) >= CLASSES
+            index[:, start + ever], side[:, start + ever] = found, rises
+            enough[part] = changes >= CLASSES
         enough &= index.max(axis=0, initial=0.0) > chance_level(len(draws), len(names))
         share = pd.DataFrame((explained / np.maximum(varies, 1e-12)[:, None]).T, names, ["score", "grade"])
         share[share.columns[varies < 1e-12]] = np.nan
