@@ -4,11 +4,14 @@ Each property is computed when first asked for and from the cycle alone, so a no
 question pays for one answer, and all notebooks and the command line give the same numbers.
 """
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from os import PathLike
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +29,7 @@ from .scoring import item_scores, kpi_table, rescorer, total
 from .tables import OUTPUTS, columns_of, conform
 from .weights import WeightSimulation, simulate_weights
 
+LARGE = 5000  # people from which independent parts are computed at the same time
 CHANCE_DRAWS = 4000  # standard error of a chance near .5: .008
 CHANCE_LEAST = 1000  # the same of the largest companies: .016
 CHANCE_WORK = 200_000_000  # ratings drawn in all, between the two: 50,000 ratings with all draws
@@ -171,22 +175,40 @@ class Assessment:
     @cached_property
     def weights(self) -> Mapping[str, WeightSimulation]:
         """By profile: grades and ranks over every permitted choice of its weights."""
+        profiles = [profile.id for profile in self.cycle.scheme.profiles]
+        return dict(zip(profiles, self._together([partial(self._simulated, one) for one in profiles]), strict=True))
+
+    def _simulated(self, profile: str) -> WeightSimulation:
         scheme = self.cycle.scheme
-        found = {}
-        for profile in scheme.profiles:
-            points, offset, cap = self._profile_points(profile.id)
-            most = {i.id: i.points.get("cap", 100.0) for k in scheme.kpis for i in k.items if len(k.items) == 1}
-            found[profile.id] = simulate_weights(
-                points,
-                scheme.weight_space(profile.id),
-                grades=scheme.cuts,
-                baseline=scheme.weights(profile.id).set_index("kpi")["weight"],
-                seed=self.seed,
-                offset=offset,
-                cap=cap,
-                points_cap={name: cap for name, cap in most.items() if name in points.columns},
-            )
+        points, offset, cap = self._profile_points(profile)
+        most = {i.id: i.points.get("cap", 100.0) for k in scheme.kpis for i in k.items if len(k.items) == 1}
+        found = simulate_weights(
+            points,
+            scheme.weight_space(profile),
+            grades=scheme.cuts,
+            baseline=scheme.weights(profile).set_index("kpi")["weight"],
+            seed=self.seed,
+            offset=offset,
+            cap=cap,
+            points_cap={name: cap for name, cap in most.items() if name in points.columns},
+        )
+        if self._large:
+            found.weight_grades(profile)  # what it rests on is kept, and other profiles are under way meanwhile
         return found
+
+    @property
+    def _large(self) -> bool:
+        return len(self.cycle.employees) > LARGE
+
+    def _together(self, parts: Sequence[Callable[[], Any]]) -> list[Any]:
+        """What independent parts give: of a large quarter in threads, for most of their time is spent in numpy.
+
+        No number depends on it: each part draws from its own seeds.
+        """
+        if not self._large:
+            return [part() for part in parts]
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            return list(pool.map(lambda part: part(), parts))
 
     def profile_points(self, profile: str) -> pd.DataFrame:
         """Points of each KPI of a profile's scored people: employees x KPIs, adjusted where adjusted."""
@@ -221,15 +243,12 @@ class Assessment:
     @cached_property
     def not_simulated(self) -> pd.DataFrame:
         """Scored people who cannot stand under one set of weights: ``employee_id, profile, reason``."""
+        cards = self.items.drop_duplicates(["employee_id", "scorecard"])
+        cards = cards.loc[cards["day_share"] > 0, ["employee_id", "scorecard", "profile"]]
+        cards = cards[cards.duplicated("employee_id", keep=False)]  # whoever has one card cannot mix two
         rows = self.kpi_scores.merge(
-            self.items.drop_duplicates(["employee_id", "scorecard"])[
-                ["employee_id", "scorecard", "profile", "day_share"]
-            ].rename(columns={"profile": "card_profile"}),
-            on=["employee_id", "scorecard"],
+            cards.rename(columns={"profile": "card_profile"}), on=["employee_id", "scorecard"]
         )
-        rows = rows[rows["day_share"] > 0]
-        several = rows.groupby("employee_id")["scorecard"].nunique()  # whoever has one card cannot mix two
-        rows = rows[rows["employee_id"].isin(several.index[several > 1])]
         cards = rows.groupby(["employee_id", "scorecard"]).agg(
             profile=("card_profile", "first"),
             missing=("score_raw", lambda s: tuple(s.isna())),
@@ -349,6 +368,10 @@ class Assessment:
 
     def tables(self, *names: str) -> dict[str, pd.DataFrame]:
         """The contract's tables by name; all of them when none is named."""
+        if not names and self._large:
+            for shared in ("proposals", "not_simulated"):  # what both of the next rest on
+                getattr(self, shared)
+            self._together([lambda: self.chances, lambda: self.weights])
         return {name: getattr(self, name.removeprefix("restricted/")) for name in (names or OUTPUTS)}
 
     @cached_property

@@ -75,7 +75,8 @@ def check(a) -> int:
 
 
 def run(a) -> int:
-    from ..runner import Progress, run
+    from ..runner import Progress
+    from ..runner.stored import run
 
     with bar() as steps:
         page = run(
@@ -102,7 +103,7 @@ def run(a) -> int:
 
 
 def tables(a) -> int:
-    from ..runner import write_tables
+    from ..runner.stored import write_tables
 
     for name, rows in write_tables(a.source, a.out, seed=a.seed, cycle=a.cycle, scheme=a.scheme).items():
         print(f"{os.path.join(a.out, name)}: {rows} rows")

@@ -58,11 +58,14 @@ def run(
     scheme: str | None = None,
     ledger_head: str = "",
     progress: Progress | None = None,
+    known_as: str = "",
+    bring: Callable[[Path], None] = lambda run: None,
 ) -> Path:
     """Check ``source``, run the notebooks on it and publish; the page to open.
 
     ``form`` "pdf" prints every page beside its HTML, too. ``ledger_head`` is printed as it stood, and is no part of
-    the run's id: a run knows no decision.
+    the run's id: a run knows no decision. Of a quarter that was fetched, ``known_as`` is what notebooks know it as, and
+    ``bring`` fetches what is published of a run before it is looked at (:mod:`perfmodel.runner.stored`).
 
     A run that fails or is killed leaves what was published before untouched. The same input, scheme,
     parameters and code are the same run: it is done once, unless ``force``.
@@ -109,12 +112,14 @@ def run(
     run_id = _free_id(folder, full)
     target = folder / run_id
 
+    if target.exists():
+        bring(target)
     if target.exists() and not force:
         publish.verify(target)
         progress.say(f"{run_id}: already done; --force does it again")
         return publish.point_to(folder, run_id)
 
-    place = os.path.abspath(source) if os.path.exists(source) else source
+    place = known_as or (os.path.abspath(source) if os.path.exists(source) else source)
     plan = _plan(books, values, units, {"cycle": place, "seed": seed, "lang": lang})
     tick = progress.steps(len(plan) + 1 + each_unit * data.employees["unit"].nunique())
     started = _now()
