@@ -246,9 +246,7 @@ class Assessment:
         cards = self.items.drop_duplicates(["employee_id", "scorecard"])
         cards = cards.loc[cards["day_share"] > 0, ["employee_id", "scorecard", "profile"]]
         cards = cards[cards.duplicated("employee_id", keep=False)]  # whoever has one card cannot mix two
-        rows = self.kpi_scores.merge(
-            cards.rename(columns={"profile": "card_profile"}), on=["employee_id", "scorecard"]
-        )
+        rows = self.kpi_scores.merge(cards.rename(columns={"profile": "card_profile"}), on=["employee_id", "scorecard"])
         cards = rows.groupby(["employee_id", "scorecard"]).agg(
             profile=("card_profile", "first"),
             missing=("score_raw", lambda s: tuple(s.isna())),

@@ -266,8 +266,9 @@ def grade_chances(scores, cuts: Mapping[str, float], caps: Sequence[str] | None 
     above = np.stack([(values >= least - GRAIN).mean(axis=0) for least in cuts.values()], axis=1)
     above[:, -1] = 1.0  # the lowest grade has no lower end
     shares = np.diff(above, axis=1, prepend=0.0)
-    for i in np.flatnonzero(np.asarray(caps) != "") if caps is not None and len(caps) else ():
-        at = grades.index(caps[i])
+    capped = np.asarray(caps if caps is not None else [], dtype=object)
+    for i in np.flatnonzero(capped != ""):
+        at = grades.index(capped[i])
         shares[i, at] += shares[i, :at].sum()
         shares[i, :at] = 0.0
     shares[np.isnan(values).any(axis=0)] = np.nan

@@ -71,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
         return p
 
     def cycle(p):
-        p.add_argument("source", metavar="CYCLE", help="folder, workbook, s3:// address or SQLAlchemy URL of one quarter")
+        p.add_argument("source", metavar="CYCLE", help="folder, workbook, s3:// or SQLAlchemy address of one quarter")
         p.add_argument("--cycle", metavar="ID", help="which cycle of a database")
         p.add_argument("--scheme", metavar="FILE", help="scheme.yaml where the source has none beside it")
         return p

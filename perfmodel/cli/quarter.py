@@ -52,9 +52,9 @@ def add(verb, cycle) -> None:
     p.add_argument("--repeat", type=count, default=5, metavar="N", help="runs of each; the median counts (default 5)")
     p.add_argument(
         "--only",
-        choices=("run", "raters", "size", "weights", "live", "pages", "session"),
+        choices=("run", "raters", "size", "weights", "live", "pages", "session", "cycles"),
         help="the run; severity beside lme4, and against size; weights beside their floor; live and pages in a browser"
-        "; a meeting of many people beside one of few",
+        "; a meeting of many people beside one of few; large quarters, which takes long and only when named",
     )
     p.add_argument("--jobs", type=count, metavar="N", help="notebooks at once (default: one a core)")
 
@@ -146,7 +146,7 @@ def example(a) -> int:
 def bench(a) -> int:
     from itertools import chain
 
-    from ..runner import bench, bench_live, bench_pages, bench_raters, bench_session, bench_weights
+    from ..runner import bench, bench_cycles, bench_live, bench_pages, bench_raters, bench_session, bench_weights
 
     parts = {
         "run": bench.measure(a.source, repeat=a.repeat, jobs=a.jobs, say=tell),
@@ -156,8 +156,10 @@ def bench(a) -> int:
         "live": bench_live.live(a.repeat, tell),
         "pages": bench_pages.pages(a.repeat, tell),
         "session": bench_session.session(a.repeat, tell),
+        "cycles": bench_cycles.cycles(a.repeat, tell),
     }
-    for line in chain.from_iterable(lines for name, lines in parts.items() if a.only in (None, name)):
+    wanted = [a.only] if a.only else [name for name in parts if name != "cycles"]
+    for line in chain.from_iterable(parts[name] for name in wanted):
         print(line, flush=True)
     return OK
 

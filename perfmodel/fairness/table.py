@@ -250,7 +250,9 @@ def _attribute(
             else:
                 own, others = of_group[name], of_group[names[reference]]
                 has = row.yes.to_numpy(bool)
-                cells = np.stack([inside(own & has), inside(own & ~has), inside(others & has), inside(others & ~has)], 1)
+                cells = np.stack(
+                    [inside(own & has), inside(own & ~has), inside(others & has), inside(others & ~has)], 1
+                )
                 entry |= _compared(yes, n, yes_reference, n_reference, confidence)
                 entry |= _inside(cells, confidence)
             yield entry

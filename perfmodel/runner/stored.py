@@ -26,7 +26,6 @@ from .run import write_tables as tables_here
 RUN_ID = re.compile(r"[0-9a-f]{4}(-[0-9a-f]{4}){2,15}")
 UPLOADING = ".uploading-"  # beside a run while it goes up
 LEFT_AFTER = timedelta(hours=6)  # another run's upload without an end is taken for a killed one
-BESIDE = ("latest", "index.html", "committee/committee.json")
 
 
 def run(source: str, *, out: str | Path | None = None, progress: Progress | None = None, **options: Any) -> str | Path:
@@ -80,8 +79,9 @@ class Mirror:
                 (runs if "manifest.json" in store.entries(name) else left).append(name)
         self._remove_left([name for name in left if self._is_left(name, there)], there)
         store.get([f"{name}/manifest.json" for name in runs], folder)
-        beside = [name for name in BESIDE[:2] if name in there]
-        beside += [name for name in BESIDE[2:] if "committee" in there and "committee.json" in store.entries("committee")]
+        beside: list[str] = [name for name in ("latest", "index.html") if name in there]
+        if "committee" in there and "committee.json" in store.entries("committee"):
+            beside.append("committee/committee.json")
         store.get(beside, folder)
         self._before = {name: (folder / name / "manifest.json").read_bytes() for name in runs}
 

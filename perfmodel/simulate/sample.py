@@ -54,7 +54,8 @@ def sample_files(
 ) -> dict[str, bytes]:
     """Path -> content of every file of a sample: one folder a quarter, ``truth`` and ``README.md`` beside them.
 
-    ``units``: how many there are; without it one for every twenty people. ``scheme_text`` is a scheme.yaml to follow instead of the shipped default. The same arguments give the same bytes.
+    ``units``: how many there are; without it one for every twenty people. ``scheme_text`` is a scheme.yaml to follow
+    instead of the shipped default. The same arguments give the same bytes.
     """
     text = scheme_text or files("perfmodel").joinpath("default_scheme.yaml").read_text(encoding="utf-8")
     scheme, _ = read_scheme(text, "scheme.yaml")
