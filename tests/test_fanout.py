@@ -223,7 +223,7 @@ def test_two_cycles_at_once_are_two_processes_runs(tmp_path):
     cycles = [str(write_small(tmp_path / name, name)) for name in ("2026Q2", "2026Q3")]
     found = list(several.run_each(cycles, notebooks=[str(book)], out=str(tmp_path), jobs=2))
     assert sorted(ended.source for ended in found) == cycles and not any(ended.error for ended in found)
-    assert all(ended.outcome.exit == 0 and ended.outcome.page.exists() for ended in found)
+    assert all(ended.outcome.exit == 0 and Path(ended.outcome.page).exists() for ended in found)
 
 
 def test_cycles_that_would_share_a_folder_and_an_engine_without_a_cluster_are_refused(tmp_path):

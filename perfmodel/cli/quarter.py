@@ -52,6 +52,7 @@ def add(verb, cycle) -> None:
     p.add_argument("--quarters", type=count, metavar="K")
     p.add_argument("--seed", type=seed, metavar="N")
     p.add_argument("--design", choices=["nested", "linked"], help="who rates whom: within units alone, or across them")
+    p.add_argument("--units", type=count, metavar="N", help="units (default: one for every twenty people)")
     p.add_argument("--force", action="store_true", help="overwrite files that differ")
 
     p = verb("example", example, "real data, written and computed: InstEval as a cycle, USJudgeRatings as points")
@@ -64,9 +65,10 @@ def add(verb, cycle) -> None:
     p.add_argument("--repeat", type=count, default=5, metavar="N", help="runs of each; the median counts (default 5)")
     p.add_argument(
         "--only",
-        choices=("run", "raters", "size", "weights", "live", "pages", "session", "packs"),
+        choices=("run", "raters", "size", "weights", "live", "pages", "session", "packs", "cycles"),
         help="the run; severity beside lme4, and against size; weights beside their floor; live and pages in a browser"
-        "; a meeting of many people beside one of few; packs of units beside papermill and a script",
+        "; a meeting of many people beside one of few; packs of units beside papermill and a script; large quarters, "
+        "which takes long and only when named",
     )
     p.add_argument("--jobs", type=count, metavar="N", help="notebooks at once (default: one a core)")
 
@@ -161,7 +163,7 @@ def run_several(sources, options, told_to) -> int:
 
 
 def tables(a) -> int:
-    from ..runner import write_tables
+    from ..runner.stored import write_tables
 
     for name, rows in write_tables(a.source, a.out, seed=a.seed, cycle=a.cycle, scheme=a.scheme).items():
         print(f"{os.path.join(a.out, name)}: {rows} rows")
@@ -171,7 +173,7 @@ def tables(a) -> int:
 def sample(a) -> int:
     from ..simulate import sample_files
 
-    asked = {key: getattr(a, key) for key in ("employees", "quarters", "seed", "design")}
+    asked = {key: getattr(a, key) for key in ("employees", "quarters", "seed", "design", "units")}
     files = sample_files(**{key: value for key, value in asked.items() if value is not None})
     write_files(a.dir, files, force=a.force)
     quarters = sorted({name.split("/")[0] for name in files if name.endswith("/scheme.yaml")})
@@ -204,7 +206,16 @@ def example(a) -> int:
 def bench(a) -> int:
     from itertools import chain
 
-    from ..runner import bench, bench_live, bench_packs, bench_pages, bench_raters, bench_session, bench_weights
+    from ..runner import (
+        bench,
+        bench_cycles,
+        bench_live,
+        bench_packs,
+        bench_pages,
+        bench_raters,
+        bench_session,
+        bench_weights,
+    )
 
     parts = {
         "run": bench.measure(a.source, repeat=a.repeat, jobs=a.jobs, say=tell),
@@ -215,8 +226,10 @@ def bench(a) -> int:
         "pages": bench_pages.pages(a.repeat, tell),
         "session": bench_session.session(a.repeat, tell),
         "packs": bench_packs.packs(a.repeat, tell),
+        "cycles": bench_cycles.cycles(a.repeat, tell),
     }
-    for line in chain.from_iterable(lines for name, lines in parts.items() if a.only in (None, name)):
+    wanted = [a.only] if a.only else [name for name in parts if name != "cycles"]
+    for line in chain.from_iterable(parts[name] for name in wanted):
         print(line, flush=True)
     return OK
 

@@ -1,6 +1,7 @@
 """Grades and scores: counts against chance, before and after, units side by side."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 
 import numpy as np
 import pandas as pd
@@ -305,15 +306,23 @@ def kpi_against_rating(
 
 @drawn
 def unit_multiples(
-    distribution: pd.DataFrame, *, stage: str = "adjusted", level: float = 0.99, columns: int = 6, width: float = 9.4
+    distribution: pd.DataFrame,
+    *,
+    stage: str = "adjusted",
+    level: float = 0.99,
+    columns: int = 6,
+    most: int = 120,
+    width: float = 9.4,
 ) -> Chart:
-    """Grades of every unit, one scale: outside chance first, then too small to test, then by id."""
+    """Grades of units, one scale: outside chance first, then too small to test, then by id; ``most`` at most."""
     rows = distribution[(distribution["stage"] == stage) & ~distribution["grade"].str.contains("+", regex=False)]
     rows = rows[(rows["unit"] != COMPANY) & ~rows["unit"].str.startswith(POOLED)]
     units = unit_order(rows)
     if not rows["n"].sum():
         return empty(say("No unit has a grade."), width)
-    down = -(-len(units) // columns)
+    left, units = len(units[most:]), units[:most]
+    rows = rows[rows["unit"].isin(units)]
+    down = -(-(len(units) + (left > 0)) // columns)
     chart = Chart(figsize=(width, 1.62 * down))
     top = rows["share"].astype(float).max()
     size = rows.groupby("unit")["n"].sum()
@@ -387,6 +396,11 @@ def unit_multiples(
         )
         counts = commas(f"{g} {int(own['n'].loc[g])}" for g in names)
         said.append(say("{unit} ({n} people): {counts}; {verdict}.", unit=unit, n=n, counts=counts, verdict=verdict))
+    if left:
+        said.append(say("{n} units more are in the table distribution.", n=left))
+        at = len(units)
+        place = (at % columns) / columns + 0.004, 1 - (at // columns + 0.3) / down
+        chart.text(*place, "\n".join(wrap(said[-1], 26)), va="top", color=INK2, fontsize=9)
     grey = say("Grey is {level} of what chance alone gives.", level=f"{100 * level:.0f} %")
     chart.description = sentences([grey, *said])
     return chart

@@ -10,11 +10,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from ..language import say, say_n, told
-from .manifest import read_manifest
+from ..urls import is_url
 from .outcome import DONE, FAILED, INTERRUPTED, REFUSED, Outcome, counts_of
 from .parameters import UsageError, from_environment
 
@@ -96,13 +97,13 @@ def title_of(outcome: Outcome) -> str:
 
 def body_of(outcome: Outcome, link: str = "") -> str:
     """Counts, what was found by code, and where to look; never a name, an id or a score."""
-    if outcome.run is None:
+    if not outcome.run:
         lines = [told(outcome.what), _listed(outcome.codes)]
         place = f"{link}/index.html" if link else str(outcome.folder.resolve()) if outcome.folder else ""
         if outcome.folder and (outcome.folder / "latest").exists():
             lines.append(say("What was published before stands: {place}", place=place))
         return "\n".join(filter(None, lines))
-    made = read_manifest(outcome.run)
+    made = outcome.made
     counts, codes = counts_of(made), made["warnings"]["codes"]
     number = sum(codes.values())
     lines = [
@@ -111,9 +112,13 @@ def body_of(outcome: Outcome, link: str = "") -> str:
         say("{status}, {scored} of {all} scored.", status=made["status"], scored=counts["scored"], all=counts["in"]),
         say("{n} waiting for a result.", n=counts["waiting"]) if counts["waiting"] else "",
         say_n("{n} warning: {codes}", "{n} warnings: {codes}", number, codes=_listed(codes)) if codes else "",
-        f"{link}/{outcome.run.name}/index.html" if link else str((outcome.run / "index.html").resolve()),
+        f"{link}/{outcome.run}/index.html" if link else _place(outcome.run_page),
     ]
     return "\n".join(filter(None, lines))
+
+
+def _place(page: str) -> str:
+    return page if is_url(page) else str(Path(page).resolve())
 
 
 def _listed(codes: Mapping[str, int]) -> str:

@@ -3,6 +3,7 @@
 Nothing in it names a person or says a score: codes, counts, and sentences about files, notebooks and machines alone.
 """
 
+import json
 import os
 import re
 import time
@@ -13,13 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, Finding, PerfmodelError, RunError, SchemeError, TransientError, WarningsError, by_code
+from ..urls import is_url
 from .engine import LOCAL, Engine
 from .lock import Busy, now
-from .manifest import read_manifest, sha256
+from .manifest import sha256
 from .packs import UnitsFailed
 from .parameters import from_environment
 from .quarters import closed_quarter
-from .run import Progress, folder_of, run
+from .run import Progress, folder_of
+from .stored import run
 
 if TYPE_CHECKING:
     from ..cycle import Cycle
@@ -32,9 +35,10 @@ class Outcome:
     """How one attempt ended.
 
     ``outcome``: "done"; "refused" (data, scheme, command or lock: the same again would be refused again), "failed" (the
-    machine, a notebook, or packs of units), "interrupted". ``run`` is the published run's folder, ``already`` whether
-    it stood there before. ``what`` and ``codes`` (findings by code) say why it is not done, ``error`` is what was
-    raised.
+    machine, a notebook, or packs of units), "interrupted". ``run`` is the published run's id, ``already`` whether it
+    stood there before, ``made`` its manifest and ``manifest`` the digest of that; ``where`` is DIR, a folder or an
+    address, and ``folder`` DIR where attempts are noted: a folder of this machine. ``what`` and ``codes`` (findings by
+    code) say why it is not done, ``error`` is what was raised.
     """
 
     outcome: str
@@ -43,16 +47,24 @@ class Outcome:
     seconds: float
     folder: Path | None = None
     cycle: str = ""
-    run: Path | None = None
+    run: str = ""
     already: bool = False
+    where: str = ""
+    made: Mapping[str, Any] = field(default_factory=dict)
+    manifest: str = ""
     what: str = ""
     codes: Mapping[str, int] = field(default_factory=dict)
     error: BaseException | None = field(default=None, compare=False, repr=False)
 
     @property
-    def page(self) -> Path | None:
-        """The page to open: the newest run's entry in DIR."""
-        return self.run.parent / "index.html" if self.run else None
+    def page(self) -> str:
+        """The page to open: the newest run's entry in DIR; "" where there is none."""
+        return f"{self.where}/index.html" if self.run else ""
+
+    @property
+    def run_page(self) -> str:
+        """The published run's own page; "" where there is none."""
+        return f"{self.where}/{self.run}/index.html" if self.run else ""
 
     @property
     def transient(self) -> bool:
@@ -70,19 +82,19 @@ class Outcome:
         said |= {"started": self.started, "seconds": round(self.seconds, 3)}
         if self.what:
             said |= {"what": self.what, "codes": dict(self.codes)}
-        if self.run is None:
+        if not self.run:
             return said
-        made = read_manifest(self.run)
+        made = self.made
         return said | {
-            "run": self.run.name,
-            "page": str(self.page),
+            "run": self.run,
+            "page": self.page,
             "already": self.already,
             "status": made["status"],
             "simulated": made["simulated"],
             "counts": counts_of(made),
             "warnings": made["warnings"]["codes"],
             "digest": made["digest"],
-            "manifest": sha256((self.run / "manifest.json").read_bytes()),
+            "manifest": self.manifest,
         }
 
 
@@ -114,7 +126,7 @@ def attempt(
             return not_done(error, now())
     where = (options.get("cycle"), options.get("scheme"))
 
-    def work(heard: Progress) -> Path:
+    def work(heard: Progress) -> Any:
         key = from_environment(pseudonyms, "--pseudonyms")
         head = head_at(ledger) if ledger else ""
         workers = Engine(engine, cluster, jobs or os.cpu_count() or 1)
@@ -127,22 +139,33 @@ def attempt(
         }
         return run(source, **given, **options)
 
-    folder = folder_of(source, options.get("out"), *where)
-    return attended(work, folder=folder, cycle=id_of(source, *where) or "", progress=progress)
+    out = options.get("out")
+    away = str(out) if is_url(out) else ""
+    folder = None if away or (is_url(source) and out is None) else folder_of(source, out, *where)
+    found = "" if is_url(source) else id_of(source, *where) or ""
+    return attended(work, folder=folder, away=away, cycle=found, progress=progress)
 
 
 def attended(
-    work: Callable[[Progress], Path], *, folder: Path | None, cycle: str = "", progress: Progress | None = None
+    work: Callable[[Progress], Any],
+    *,
+    folder: Path | None,
+    away: str = "",
+    cycle: str = "",
+    progress: Progress | None = None,
 ) -> Outcome:
     """Do ``work``, which publishes in ``folder``, and say what came of it: nothing that a user can cause is raised.
 
-    ``work`` is given a ``Progress`` that notes which run it published, beside what ``progress`` wants to hear.
+    ``work`` is given a ``Progress`` that notes which run it published, beside what ``progress`` wants to hear. ``away``
+    is DIR where that is an address, at which no attempt is noted.
     """
     heard = progress or Progress()
     found: dict[str, Any] = {}
 
     def done(run: Path, already: bool) -> None:
-        found.update(run=run, already=already)
+        text = (run / "manifest.json").read_bytes()
+        found.update(run=run.name, already=already, made=json.loads(text), manifest=sha256(text))
+        found["where"] = away or str(run.parent)
         heard.done(run, already)
 
     started, began = now(), time.monotonic()
@@ -151,8 +174,7 @@ def attended(
         whole = Outcome(DONE, 0, started, 0.0, **found)
     except (PerfmodelError, OSError, MemoryError, KeyboardInterrupt, SystemExit) as error:
         whole = replace(not_done(error, started), **found)
-    if whole.run is not None:
-        cycle = read_manifest(whole.run)["cycle"]
+    cycle = whole.made.get("cycle", cycle)
     return replace(whole, folder=folder, cycle=cycle, seconds=time.monotonic() - began)
 
 

@@ -90,11 +90,14 @@ def run(
     strict: bool = False,
     wait: float = 0.0,
     progress: Progress | None = None,
+    known_as: str = "",
+    bring: Callable[[Path], None] = lambda run: None,
 ) -> Path:
     """Check ``source``, run the notebooks on it and publish; the page to open.
 
     ``form`` "pdf" prints every page beside its HTML, too. ``ledger_head`` is printed as it stood, and is no part of
-    the run's id: a run knows no decision.
+    the run's id: a run knows no decision. Of a quarter that was fetched, ``known_as`` is what notebooks know it as, and
+    ``bring`` fetches what is published of a run before it is looked at (:mod:`perfmodel.runner.stored`).
 
     ``engine`` makes the packs of units, ``jobs`` processes of this machine unless told otherwise.
 
@@ -154,6 +157,8 @@ def run(
     run_id = _free_id(folder, full)
     target = folder / run_id
 
+    if target.exists():
+        bring(target)
     again = force or bool(target.exists() and manifest.read_manifest(target).get("failed_units"))
     if target.exists() and not again:
         publish.verify(target)
@@ -161,7 +166,7 @@ def run(
         progress.say(f"{run_id}: already done; --force does it again")
         return publish.point_to(folder, run_id)
 
-    place = os.path.abspath(source) if os.path.exists(source) else source
+    place = known_as or (os.path.abspath(source) if os.path.exists(source) else source)
     plan = _plan(books, values, units, {"cycle": place, "seed": seed, "lang": lang})
     tick = progress.steps(len(plan) + 1 + each_unit * data.employees["unit"].nunique())
     forked = kernels == FORKED and can_fork(progress.say)

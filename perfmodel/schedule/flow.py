@@ -78,8 +78,8 @@ def tell(outcome: Outcome, notify: list[str], link: str) -> None:
     except (OSError, PerfmodelError) as problem:
         log.warning(f"how this ended could not be noted in {outcome.folder}: {problem}")
     key = "perfmodel-" + "".join(c if c.isascii() and c.isalnum() else "-" for c in outcome.cycle.lower() or "run")
-    if outcome.run is not None:
-        page = f"{link}/{outcome.run.name}/index.html" if link else (outcome.run / "index.html").resolve().as_uri()
+    if outcome.run:
+        page = f"{link}/{outcome.run}/index.html" if link else Path(outcome.run_page).resolve().as_uri()
         create_link_artifact(page, link_text=title_of(outcome), key=f"{key}-page", description=body_of(outcome, link))
     create_markdown_artifact(f"**{title_of(outcome)}**\n\n{body_of(outcome, link)}", key=key)
     for failed in deliver(targets(notify), outcome, link):
