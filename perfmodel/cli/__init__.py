@@ -7,7 +7,6 @@ import sys
 
 from .. import __version__
 from ..language import speak, told
-from ..urls import is_url, shown
 from . import committee, operations, quarter
 from .console import INTERRUPTED, OK, REFUSED, tell, usage
 
@@ -21,6 +20,8 @@ def main(argv=None) -> int:
     os.environ.update(dict.fromkeys(THREADS, "1"))
     speak(getattr(arguments, "lang", "en"))
     signal.signal(signal.SIGTERM, _terminated)  # so that a scheduler's stop ends the kernels too
+    from ..urls import is_url, shown
+
     if arguments.verb not in (quarter.check, quarter.run, quarter.tables):
         given = vars(arguments).values()
         for value in (one for each in given for one in (each if isinstance(each, list) else [each])):

@@ -377,7 +377,7 @@ def _needs(view: View, units: list[dict[str, Any]], report: str) -> list[dict[st
 
 def _without_pack(failed: Mapping[str, str]) -> list[dict[str, Any]]:
     """A line for each unit whose pack could not be made, the first of them by name."""
-    row = {"kind": say("pack"), "turn": say("Whoever runs this"), "act": True}
+    row = {"kind": say("pack"), "turn": say("Whoever runs this"), "act": True, "href": ""}
     rows = [
         {**row, "where": unit, "what": say("No pack: {why}. Run the same command again", why=told(why))}
         for unit, why in list(failed.items())[:FAILED_SHOWN]
