@@ -49,7 +49,11 @@ class Cluster:
             client.wait_for_workers(workers, timeout=120)
 
     def __enter__(self) -> "Cluster":
-        self.wait_for(len(self.workers))
+        try:
+            self.wait_for(len(self.workers))
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
