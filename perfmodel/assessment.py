@@ -4,11 +4,14 @@ Each property is computed when first asked for and from the cycle alone, so a no
 question pays for one answer, and all notebooks and the command line give the same numbers.
 """
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from os import PathLike
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,11 +25,14 @@ from .outcomes import pool
 from .raters import SeverityFit, drift, fit_severity, with_drift
 from .raters.table import SELF, VIGNETTE
 from .reliability import grade_chances
-from .scoring import item_scores, kpi_table, rescore, total
+from .scoring import item_scores, kpi_table, rescorer, total
 from .tables import OUTPUTS, columns_of, conform
 from .weights import WeightSimulation, simulate_weights
 
+LARGE = 5000  # people from which independent parts are computed at the same time
 CHANCE_DRAWS = 4000  # standard error of a chance near .5: .008
+CHANCE_LEAST = 1000  # the same of the largest companies: .016
+CHANCE_WORK = 200_000_000  # ratings drawn in all, between the two: 50,000 ratings with all draws
 CHANCE_CELLS = 4_000_000  # drawn ratings held at a time: 32 MiB
 NOT_ONE_SET = "two scorecards that no single set of weights covers: not simulated"
 
@@ -60,6 +66,11 @@ class Assessment:
         return (*self.cycle.findings, *getattr(self.history, "findings", ()))
 
     @cached_property
+    def past(self) -> "tuple[Assessment, ...]":
+        """The earlier quarters, oldest first, each taken through the methods once for all that is asked of it."""
+        return tuple(Assessment(cycle, self.seed) for cycle in self.history)
+
+    @cached_property
     def severity(self) -> SeverityFit:
         """How severe each rater is, and the ratings with that given back."""
         scheme = self.cycle.scheme
@@ -88,9 +99,9 @@ class Assessment:
     def drift(self) -> pd.DataFrame:
         """Severity of each rater in this quarter and the earlier ones, and its CUSUM; shown, and corrects nothing."""
         fits = {}
-        for cycle in self.history:
+        for past in self.past:
             with suppress(DataError):  # a quarter that cannot be fitted is not compared; `check` on it says why
-                fits[cycle.id] = Assessment(cycle, self.seed).severity
+                fits[past.cycle.id] = past.severity
         fits[self.cycle.id] = self.severity
         spread = {quarter: fit.variances.get("rater", np.nan) for quarter, fit in fits.items()}
         return conform(drift({quarter: fit.raters for quarter, fit in fits.items()}, spread), "drift")
@@ -123,16 +134,17 @@ class Assessment:
         """
         fit, cuts = self.severity, self.cycle.scheme.cuts
         index = fit.adjusted_ratings[["employee_id", "scorecard", "kpi"]]
-        block = max(1, min(CHANCE_DRAWS, CHANCE_CELLS // max(1, len(index))))
+        wanted = chance_draws(len(index))
+        block = max(1, min(wanted, CHANCE_CELLS // max(1, len(index))))
+        scores_of = rescorer(self.cycle, self.items, self.totals, index)
         people = self.totals.set_index("employee_id")
         caps = people["cap"]
         shares = np.zeros((len(people), len(cuts)))
         sums, squares = np.zeros(len(people)), np.zeros(len(people))
         centre = people["score_adjusted"].to_numpy(float)
         done = 0
-        for number in range(-(-CHANCE_DRAWS // block)):
-            drawn = fit.rating_draws(min(block, CHANCE_DRAWS - done), seed=(self.seed, number))
-            scores = rescore(self.cycle, self.items, self.totals, drawn, index)
+        for number in range(-(-wanted // block)):
+            scores = scores_of(fit.rating_draws(min(block, wanted - done), seed=(self.seed, number)))
             shares += grade_chances(scores, cuts, caps=caps.to_numpy()) * len(scores)
             sums += (scores - centre).sum(axis=0)
             squares += ((scores - centre) ** 2).sum(axis=0)
@@ -163,22 +175,40 @@ class Assessment:
     @cached_property
     def weights(self) -> Mapping[str, WeightSimulation]:
         """By profile: grades and ranks over every permitted choice of its weights."""
+        profiles = [profile.id for profile in self.cycle.scheme.profiles]
+        return dict(zip(profiles, self._together([partial(self._simulated, one) for one in profiles]), strict=True))
+
+    def _simulated(self, profile: str) -> WeightSimulation:
         scheme = self.cycle.scheme
-        found = {}
-        for profile in scheme.profiles:
-            points, offset, cap = self._profile_points(profile.id)
-            most = {i.id: i.points.get("cap", 100.0) for k in scheme.kpis for i in k.items if len(k.items) == 1}
-            found[profile.id] = simulate_weights(
-                points,
-                scheme.weight_space(profile.id),
-                grades=scheme.cuts,
-                baseline=scheme.weights(profile.id).set_index("kpi")["weight"],
-                seed=self.seed,
-                offset=offset,
-                cap=cap,
-                points_cap={name: cap for name, cap in most.items() if name in points.columns},
-            )
+        points, offset, cap = self._profile_points(profile)
+        most = {i.id: i.points.get("cap", 100.0) for k in scheme.kpis for i in k.items if len(k.items) == 1}
+        found = simulate_weights(
+            points,
+            scheme.weight_space(profile),
+            grades=scheme.cuts,
+            baseline=scheme.weights(profile).set_index("kpi")["weight"],
+            seed=self.seed,
+            offset=offset,
+            cap=cap,
+            points_cap={name: cap for name, cap in most.items() if name in points.columns},
+        )
+        if self._large:
+            found.weight_grades(profile)  # what it rests on is kept, and other profiles are under way meanwhile
         return found
+
+    @property
+    def _large(self) -> bool:
+        return len(self.cycle.employees) > LARGE
+
+    def _together(self, parts: Sequence[Callable[[], Any]]) -> list[Any]:
+        """What independent parts give: of a large quarter in threads, for most of their time is spent in numpy.
+
+        No number depends on it: each part draws from its own seeds.
+        """
+        if not self._large:
+            return [part() for part in parts]
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            return list(pool.map(lambda part: part(), parts))
 
     def profile_points(self, profile: str) -> pd.DataFrame:
         """Points of each KPI of a profile's scored people: employees x KPIs, adjusted where adjusted."""
@@ -213,13 +243,10 @@ class Assessment:
     @cached_property
     def not_simulated(self) -> pd.DataFrame:
         """Scored people who cannot stand under one set of weights: ``employee_id, profile, reason``."""
-        rows = self.kpi_scores.merge(
-            self.items.drop_duplicates(["employee_id", "scorecard"])[
-                ["employee_id", "scorecard", "profile", "day_share"]
-            ].rename(columns={"profile": "card_profile"}),
-            on=["employee_id", "scorecard"],
-        )
-        rows = rows[rows["day_share"] > 0]
+        cards = self.items.drop_duplicates(["employee_id", "scorecard"])
+        cards = cards.loc[cards["day_share"] > 0, ["employee_id", "scorecard", "profile"]]
+        cards = cards[cards.duplicated("employee_id", keep=False)]  # whoever has one card cannot mix two
+        rows = self.kpi_scores.merge(cards.rename(columns={"profile": "card_profile"}), on=["employee_id", "scorecard"])
         cards = rows.groupby(["employee_id", "scorecard"]).agg(
             profile=("card_profile", "first"),
             missing=("score_raw", lambda s: tuple(s.isna())),
@@ -321,7 +348,7 @@ class Assessment:
     @cached_property
     def past_grades(self) -> Mapping[str, pd.Series]:
         """Proposed grade by employee in each earlier quarter, oldest first."""
-        past = {c.id: Assessment(c, self.seed).proposals.set_index("employee_id") for c in self.history}
+        past = {one.cycle.id: one.proposals.set_index("employee_id") for one in self.past}
         return {cycle: table.loc[table["score_raw"].notna(), "grade_proposed"] for cycle, table in past.items()}
 
     @cached_property
@@ -339,6 +366,10 @@ class Assessment:
 
     def tables(self, *names: str) -> dict[str, pd.DataFrame]:
         """The contract's tables by name; all of them when none is named."""
+        if not names and self._large:
+            for shared in ("proposals", "not_simulated"):  # what both of the next rest on
+                getattr(self, shared)
+            self._together([lambda: self.chances, lambda: self.weights])
         return {name: getattr(self, name.removeprefix("restricted/")) for name in (names or OUTPUTS)}
 
     @cached_property
@@ -361,8 +392,9 @@ class Assessment:
 
     @cached_property
     def chase(self) -> pd.DataFrame:
-        """What to send for: ``employee_id, unit, kpi, what, owner``."""
-        late = self.items[self.items["status"].eq("late")]
+        """What to send for: ``employee_id, unit, kpi, what, owner``; nothing of people whom it would not score."""
+        waiting = self.totals.loc[self.totals["status"].eq("late"), "employee_id"]
+        late = self.items[self.items["status"].eq("late") & self.items["employee_id"].isin(waiting)]
         people = self.cycle.employees.set_index("employee_id")
         sources = {item.id: kpi.source for kpi in self.cycle.scheme.kpis for item in kpi.items}
         rated = late["kind"].eq("rated")
@@ -375,6 +407,11 @@ class Assessment:
                 "owner": late["employee_id"].map(people["manager_id"]).where(rated, late["item"].map(sources)),
             }
         ).reset_index(drop=True)
+
+
+def chance_draws(ratings: int) -> int:
+    """Draws behind every chance of a quarter with so many combined ratings: fewer where there are very many."""
+    return int(np.clip(CHANCE_WORK // max(ratings, 1), CHANCE_LEAST, CHANCE_DRAWS))
 
 
 def assess(cycle: Cycle | str | PathLike, *, seed: int = 1, history: Sequence[Cycle] | None = None) -> Assessment:

@@ -11,6 +11,7 @@ import pandas as pd
 from .scheme import Scheme
 from .tables import COMPANY, POOLED, STAGES
 
+COLUMNS = "stage unit grade n share guideline_low guideline_high chance_low chance_high verdict reason".split()
 WITHIN, OUTSIDE, NOT_TESTED = "within chance", "outside chance", "not tested"
 
 
@@ -40,35 +41,47 @@ def distribution(scores: pd.DataFrame, scheme: Scheme, *, level: float | None = 
     guideline = {g.band: (g.range[0] / 100, g.range[1] / 100) for g in scheme.guideline}
     grades = list(scheme.cuts)
     bands = {**{g: (g,) for g in grades}, **{g.band: g.grades for g in scheme.guideline if len(g.grades) > 1}}
-    rows = []
+    in_band = np.array([[grade in of for of in bands.values()] for grade in grades]).astype(int)
+    parts = []
     for stage in STAGES:
         if (column := f"grade_{stage}") not in scores:
             continue
         graded = scores[scores[column].fillna("").ne("")]
         units = sorted(scores["unit"].unique())
         counts = pd.crosstab(graded["unit"], graded[column]).reindex(index=units, columns=grades, fill_value=0)
-        small = [unit for unit in units if counts.loc[unit].sum() < limits.min_unit]
-        pools = _pools(small, counts.sum(axis=1), limits.pool_to)
-        groups = {COMPANY: units, **{unit: [unit] for unit in units}, **pools}
+        sizes = counts.sum(axis=1)
+        small = [unit for unit, n in zip(units, sizes, strict=True) if n < limits.min_unit]
+        pools = _pools(small, dict(zip(units, sizes, strict=True)), limits.pool_to)
         of_pool = {unit: name for name, members in pools.items() for unit in members}
-        for name, members in groups.items():
-            inside, whole = counts.loc[members].sum(), counts.sum()
-            people, others = int(inside.sum()), int(whole.sum() - inside.sum())
-            for band, of in bands.items():
-                n = int(inside[list(of)].sum())
-                rest = float(whole[list(of)].sum() - n)
-                low = high = np.nan
-                verdict, reason = NOT_TESTED, _why(name, people, others, limits, of_pool)
-                if not reason:
-                    share = (rest + 0.5 * len(of) / len(grades)) / (others + 0.5)
-                    low, high = chance_band(people, share, 1 - (1 - level) / len(grades))
-                    verdict = WITHIN if low <= n <= high else OUTSIDE
-                guide = guideline.get(band, (np.nan, np.nan))
-                rows.append(
-                    (stage, name, band, n, n / people if people else np.nan, *guide, low, high, verdict, reason)
-                )
-    names = "stage unit grade n share guideline_low guideline_high chance_low chance_high verdict reason".split()
-    return pd.DataFrame(rows, columns=names)
+        place = {unit: i for i, unit in enumerate(units)}
+        by_grade = counts.to_numpy()
+        inside = np.concatenate(
+            [by_grade.sum(axis=0, keepdims=True), by_grade]
+            + [by_grade[[place[unit] for unit in members]].sum(axis=0, keepdims=True) for members in pools.values()]
+        )
+        names = [COMPANY, *units, *pools]
+        n, whole = inside @ in_band, by_grade.sum(axis=0)
+        people, everybody = inside.sum(axis=1), int(whole.sum())
+        why = [_why(name, int(k), everybody - int(k), limits, of_pool) for name, k in zip(names, people, strict=True)]
+        tested = np.array([not reason for reason in why], bool)
+        others = everybody - people[:, None]
+        share = (whole @ in_band - n + 0.5 * in_band.sum(axis=0) / len(grades)) / (others + 0.5)
+        ends = np.full((2, *n.shape), np.nan)
+        ends[:, tested] = chance_bands(people[tested], share[tested], 1 - (1 - level) / len(grades))
+        held = (ends[0] <= n) & (n <= ends[1])
+        verdict = np.where(tested[:, None], np.where(held, WITHIN, OUTSIDE), NOT_TESTED)
+        guide = np.array([guideline.get(band, (np.nan, np.nan)) for band in bands])
+        columns = {
+            "stage": stage, "unit": np.repeat(names, len(bands)), "grade": np.tile(list(bands), len(names)),
+            "n": n.ravel(), "share": np.where(people[:, None], n / np.maximum(people, 1)[:, None], np.nan).ravel(),
+            "guideline_low": np.tile(guide[:, 0], len(names)), "guideline_high": np.tile(guide[:, 1], len(names)),
+            "chance_low": ends[0].ravel(), "chance_high": ends[1].ravel(),
+            "verdict": verdict.ravel(), "reason": np.repeat(why, len(bands)),
+        }  # fmt: skip
+        parts.append(pd.DataFrame(columns))
+    if not parts:
+        return pd.DataFrame(columns=COLUMNS)
+    return pd.concat(parts, ignore_index=True)
 
 
 def _why(name: str, people: int, others: int, limits, of_pool: Mapping[str, str]) -> str:
@@ -104,11 +117,22 @@ def chance_band(n: int, share: float, level: float) -> tuple[int, int]:
 
     Exact binomial, at most (1 - level) / 2 beyond each end.
     """
+    low, high = chance_bands(np.array([n]), np.array([[share]]), level)
+    return int(low[0, 0]), int(high[0, 0])
+
+
+def chance_bands(people: np.ndarray, share: np.ndarray, level: float) -> np.ndarray:
+    """:func:`chance_band` of many groups at once: (groups,), (groups, bands) -> (2, groups, bands)."""
     from scipy.special import bdtr
 
-    # The least counts that reach the two tail probabilities.
-    low, high = np.searchsorted(bdtr(np.arange(n + 1), n, share), [(1 - level) / 2, (1 + level) / 2])
-    return int(low), int(high)
+    ends = np.empty((2, *share.shape))
+    for n in np.unique(people):
+        at = np.flatnonzero(people == n)
+        reached = bdtr(np.arange(n + 1), n, share[at][..., None])
+        # The least counts that reach the two tail probabilities.
+        for end, tail in enumerate(((1 - level) / 2, (1 + level) / 2)):
+            ends[end, at] = (reached < tail).sum(axis=-1)
+    return ends
 
 
 def expected_false_flags(

@@ -266,10 +266,10 @@ def grade_chances(scores, cuts: Mapping[str, float], caps: Sequence[str] | None 
     above = np.stack([(values >= least - GRAIN).mean(axis=0) for least in cuts.values()], axis=1)
     above[:, -1] = 1.0  # the lowest grade has no lower end
     shares = np.diff(above, axis=1, prepend=0.0)
-    for i, cap in enumerate(caps if caps is not None else ()):
-        if cap:
-            at = grades.index(cap)
-            shares[i, at] += shares[i, :at].sum()
-            shares[i, :at] = 0.0
+    capped = np.asarray(caps if caps is not None else [], dtype=object)
+    for i in np.flatnonzero(capped != ""):
+        at = grades.index(capped[i])
+        shares[i, at] += shares[i, :at].sum()
+        shares[i, :at] = 0.0
     shares[np.isnan(values).any(axis=0)] = np.nan
     return shares

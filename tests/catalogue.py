@@ -38,7 +38,7 @@ HEADER = [
 KEYWORDS = {"say": None, "say_n": (1, 2)}
 
 # Modules whose sentences are said by say() where they are written, or are no sentences of the report.
-SAID = ("language.py", "plots/", "report/", "runner/bench", "runner/translate.py")
+SAID = ("language.py", "plots/", "report/", "runner/bench", "runner/translate.py", "recipes/")
 # Modules whose other texts are data, names of columns or lists of words: only what they raise or tell is told.
 RAISED = ("simulate/", "session/", "examples.py", "tables.py", "studies/", "cli/", "runner/record.py")
 # Dictionaries and texts that are turned when they are shown, by module and name.
@@ -118,6 +118,7 @@ NOT_TOLD = {
     "--set profile=", "Address already in use", "Address in use", "Python 3", "weights: {0}",
     '<li><a href="{}">{}</a>: {}</li>', "perfmodel run", "--acknowledge {0}",
     "at, cycle, kind, subject, author, payload, token", "key on seq", "key on {0}", "column {0}",
+    r"(failed in its cell \w+: \w+): .*",
 }  # fmt: skip
 SQL = re.compile(r"(CREATE|SELECT|INSERT|BEGIN|SHOW|PRIMARY KEY|UNIQUE)\b")
 PROSE = re.compile(r"(?<![\w{])[A-Za-z]*[a-z]{2,}(?![\w}])")

@@ -12,7 +12,7 @@ from sheet_reader import Sheet
 from small_cycle import crossed
 
 import perfmodel as pm
-from perfmodel import committee
+from perfmodel import committee, report
 from perfmodel.assessment import Assessment
 from perfmodel.committee import Choice
 from perfmodel.committee.appeals import barred_of, changes_of, corrections_in, replayed
@@ -404,3 +404,28 @@ def test_a_row_withdrawn_and_a_day_corrected_leave_the_cycle_they_came_from_as_i
     people = moved.table("employees").set_index("employee_id")
     assert people.at["001", "hire_date"].date() == date(2021, 3, 1)
     assert replace(case.cycle).table("employees")["hire_date"].nunique() == 1
+
+
+@pytest.mark.browser
+def test_no_page_of_a_committee_has_a_serious_fault_or_scrolls_sideways(chromium, quarter):
+    from axe_playwright_python.sync_playwright import Axe
+
+    case, book = opened(quarter)
+    file(book, case)
+    rule(book, case)
+    file(book, case, "002", facts="The target changed in May.")
+    folder = committee.write_pages(book, case, sheets={"001": "en", "002": "zh"}).parent
+    pages = [*folder.rglob("*.html"), committee.write_year(quarter.folder, 2026, quarter.folder / "years")[1]]
+    pages.append(folder / "feedback.html")
+    pages[-1].write_text(next(iter(report.feedback_sheets(case.assessment).values())), encoding="utf-8")
+    assert {"index", "agenda", "minutes", "second_look", "outcomes", "appeals", "bonuses", "fairness"} < {
+        page.stem for page in pages
+    }
+    for width in (1440, 390):
+        tab = chromium(viewport={"width": width, "height": 900})
+        for page in pages:
+            tab.goto(page.as_uri())
+            assert tab.evaluate("document.documentElement.scrollWidth") <= width, (page.name, width)
+            found = Axe().run(tab).response["violations"]
+            serious = {v["id"]: v["nodes"][0]["html"] for v in found if v["impact"] in ("serious", "critical")}
+            assert serious == {}, (page.name, width)

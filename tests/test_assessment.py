@@ -268,3 +268,13 @@ def test_differences_between_groups_are_restricted_and_small_ones_not_shown(quar
     assert hidden[["n_group", "n_reference", "p", "q"]].isna().all(axis=None) and hidden.reason.ne("").all()
     shown = table[table.difference.notna()]
     assert (shown[["n_group", "n_reference"]] >= 5).all(axis=None)
+
+
+def test_nothing_is_sent_for_of_people_whom_it_would_not_score(quarter):
+    awaited = set(quarter.totals.employee_id[quarter.totals.status.eq("late")])
+    assert set(quarter.chase.employee_id) == awaited and len(awaited) == quarter.counts["waiting"]["late"]
+    late = quarter.items[quarter.items.status.eq("late")]
+    away = quarter.totals.assign(status="excluded")  # as if nobody were to be scored
+    other = replace(quarter)
+    other.__dict__.update(items=quarter.items, totals=away)
+    assert len(late) and other.chase.empty and other.status == "DRAFT"

@@ -99,7 +99,7 @@ def test_every_bonus_can_be_computed_again_to_the_cent(final):
     folder.write_bytes(files["restricted/bonuses.csv"])
     paid = {row["employee_id"]: row for row in read_rows(folder)}
     for who, sheet in sheets.items():
-        text, row = sheet.value("Bonus"), paid[who]
+        text, row = sheet.value("Bonus paid"), paid[who]
         if row["reason"].startswith("not eligible"):
             assert text == "not eligible in the pay table"
             continue
@@ -358,7 +358,7 @@ def test_a_draft_says_that_nothing_is_decided_and_when_appeals_open(tmp_path):
     sheet = sheet_of(draft(pm.read_cycle(write_small(tmp_path / "2026Q3"))), "001")
     assert "proposed, not decided yet" in sheet.title and "DRAFT" in sheet.title
     assert "has not decided yet, and a proposal is no grade" in sheet.headline
-    assert sheet.value("Decided") == "not yet" and sheet.value("Bonus") == "none before a decision"
+    assert sheet.value("Decided") == "not yet" and sheet.value("Bonus paid") == "none before a decision"
     assert sheet.value("Appeal").startswith("opens when the quarter is final, for 7 working days")
     gated = sheet_of(draft(pm.read_cycle(tmp_path / "2026Q3")), "006")
     assert "A gate allows B at best, which changes nothing here: G3 Collections overdue" in gated.text

@@ -1,6 +1,7 @@
 """Packs and cycles shared out among processes, here and on a cluster: the same bytes, and none lost whoever dies."""
 
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -157,11 +158,48 @@ def test_a_run_lists_a_unit_that_failed_publishes_the_others_and_makes_it_alone_
     assert "No pack: MemoryError" in (page / "index.html").read_text(encoding="utf-8")
     assert [p.name for p in (page / "units").iterdir()] == ["North"]
     north = files_of(page / "units" / "North")
+    assert main(["status", str(tmp_path / "out"), "--json"]) == 0  # what is published is whole
     run(str(cycle), **options)
     assert made == ["North", "South", "South"]
     assert manifest.read_manifest(page)["failed_units"] == {} and not manifest.changes(page)
     assert files_of(page / "units" / "North") == north and (page / "units" / "South" / "pack.xlsx").exists()
     assert not (tmp_path / "out" / ".packs").exists()
+
+
+def test_a_run_without_some_packs_is_published_and_yet_told_as_failed(tmp_path, monkeypatch, capsys):
+    cycle, book = write_small(tmp_path / "2026Q3"), write_notebook(tmp_path / "one.ipynb", closing("one"))
+
+    def drawn(piece, facts):
+        raise MemoryError
+
+    monkeypatch.setattr(packs, "pack_files", drawn)
+    out = tmp_path / "out"
+    assert main(["run", str(cycle), "--out", str(out), "--notebook", str(book), "--each-unit", "--json"]) == 1
+    told = capsys.readouterr()
+    summary = json.loads(told.out)
+    assert (summary["outcome"], summary["exit"]) == ("failed", 1) and (out / summary["run"] / "index.html").exists()
+    assert summary["what"] == "2 units have no pack; everything else is published." and "South" in told.err
+    assert main(["status", str(out)]) == 1  # the last attempt failed
+
+
+WAITING = """
+import time
+from perfmodel.runner.engine import Engine, each
+if __name__ == "__main__":
+    for _ in each(time.sleep, [0.2] * 1000, Engine(jobs=2), print):
+        print("one", flush=True)
+"""
+
+
+def test_workers_of_a_killed_run_end_with_it(tmp_path):
+    (tmp_path / "waiting.py").write_text(WAITING)
+    parent = subprocess.Popen(
+        [sys.executable, tmp_path / "waiting.py"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    parent.stdout.readline()
+    workers = [p for p in psutil.Process(parent.pid).children() if "LokyProcess" in " ".join(p.cmdline())]
+    parent.kill()
+    assert len(workers) == 2 and psutil.wait_procs(workers, timeout=30)[1] == []
 
 
 def test_after_kill_9_only_the_missing_packs_are_made(cycle, tmp_path):
@@ -203,12 +241,9 @@ def test_several_cycles_are_published_each_in_its_folder_and_one_that_is_refused
 def test_two_cycles_at_once_are_two_processes_runs(tmp_path):
     book = write_notebook(tmp_path / "one.ipynb", closing("one"))
     cycles = [str(write_small(tmp_path / name, name)) for name in ("2026Q2", "2026Q3")]
-    options = {"notebooks": [str(book)]}
-    found = list(
-        several.run_each(cycles, options, out=str(tmp_path), engine=Engine(jobs=2), progress=pm.runner.Progress())
-    )
-    assert sorted(outcome.source for outcome in found) == cycles and not any(outcome.error for outcome in found)
-    assert all(Path(outcome.page).exists() for outcome in found)
+    found = list(several.run_each(cycles, notebooks=[str(book)], out=str(tmp_path), jobs=2))
+    assert sorted(ended.source for ended in found) == cycles and not any(ended.error for ended in found)
+    assert all(ended.outcome.exit == 0 and Path(ended.outcome.page).exists() for ended in found)
 
 
 def test_cycles_that_would_share_a_folder_and_an_engine_without_a_cluster_are_refused(tmp_path):

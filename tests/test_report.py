@@ -5,6 +5,7 @@ import gzip
 import json
 import re
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import numpy as np
 import openpyxl
@@ -146,7 +147,7 @@ def test_a_page_is_the_same_whatever_the_order_of_rows(assessment):
 
 def test_one_late_result_makes_its_unit_partial_and_names_it(assessment):
     late = report.calibration_report(assessment, "U01")
-    assert late.status == "PARTIAL" and "E-004 customer_satisfaction" in " ".join(late.sentences())
+    assert late.status == "PARTIAL" and "E-004 Customer satisfaction" in " ".join(late.sentences())
     assert report.calibration_report(assessment, "U02").status == "DRAFT"
 
 
@@ -211,6 +212,8 @@ def test_numbers_are_shown_as_the_design_says():
         ("score", np.nan): "",
         ("severity", -0.001): "0.00",
         ("money", -58.0): "−58",
+        ("cents", 123456789): "1\u2009234\u2009567.89",
+        ("cents", -5): "−0.05",
         ("text", "<b>"): "<b>",
     }
     for (kind, value), text in shown.items():
@@ -412,3 +415,23 @@ def test_money_of_a_unit_is_targets_times_multipliers(assessment):
     pool = view.pool.set_index("step")
     assert pool.loc["adjusted", "cost"] == pytest.approx(1000 * sum(times[g] for g in view.scores["grade_adjusted"]))
     assert pool.loc["raw", "budget"] == 16_000 * assessment.cycle.scheme.pay.funding
+
+
+def test_a_table_too_wide_for_a_phone_names_each_cell_and_a_narrow_one_stays_a_table():
+    said = {
+        "employee_id": ["E-1"],
+        "reason": ["a gate in the third quarter holds the grade at C"],
+        "score_raw": [71.25],
+    }
+    wide, narrow = (report.Table(pd.DataFrame(frame)).body() for frame in (said, {"grade": ["A"], "n": [3]}))
+    assert 'class="scroll stack"' in wide and '<td role="cell" class="long" data-l="Reason">a gate' in wide
+    assert '<td role="cell" class="r" data-l="Raw">71.2</td>' in wide and wide.count('role="columnheader"') == 3
+    assert "data-l" not in narrow and 'role="cell"' not in narrow and 'class="scroll few"' in narrow
+
+
+def test_what_is_late_of_one_person_is_one_row_of_the_index(assessment):
+    chase = assessment.chase
+    more = pd.concat([chase, chase.assign(kpi="gross_margin"), chase.assign(kpi="new_customers")], ignore_index=True)
+    page = report.index_page(SimpleNamespace(**{**vars(assessment), "chase": more}))
+    assert page.count("PARTIAL until") == 1
+    assert "E-004: 3 figures late (Customer satisfaction, Gross margin and 1 more); PARTIAL until they are in" in page

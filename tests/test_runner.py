@@ -123,7 +123,7 @@ def newest(out: Path) -> Path:
 
 
 def left_over(out: Path) -> list[str]:
-    return sorted(p.name for p in out.iterdir() if p.name.startswith(".") and p.name != ".failed")
+    return sorted(p.name for p in out.glob("*") if p.name.startswith(".") and p.name != ".failed")
 
 
 def test_a_run_leaves_the_contracts_files_and_a_manifest_with_the_digest_of_each(stage):
@@ -305,22 +305,21 @@ def test_people_who_went_in_and_did_not_come_out_stop_the_run(quick):
     assert not (quick.out / "latest").exists() and left_over(quick.out) == []
 
 
-def test_what_a_killed_run_left_is_cleared_and_what_another_builds_is_not(tmp_path):
-    dead = tmp_path / ".building-aaaa-1"
+def test_what_killed_runs_left_is_cleared_and_what_the_committee_builds_is_not(tmp_path):
+    dead = tmp_path / ".building-aaaa-bbbb-1"
     dead.mkdir()
-    (dead / "lock").touch()
-    with publish.building(tmp_path, "bbbb") as alive:
-        publish.clear(tmp_path)
+    with publish.building(tmp_path, "committee") as alive:
+        publish.clear(tmp_path, publish.RUNS)
         assert alive.exists() and not dead.exists()
     assert not alive.exists()
 
 
 def test_a_run_put_aside_by_a_process_that_then_died_comes_back(tmp_path):
-    aside = tmp_path / ".replaced-aaaa"
+    aside = tmp_path / ".replaced-aaaa-bbbb"
     aside.mkdir()
     (aside / "manifest.json").write_text("{}")
-    publish.clear(tmp_path)
-    assert (tmp_path / "aaaa" / "manifest.json").exists() and not aside.exists()
+    publish.clear(tmp_path, publish.RUNS)
+    assert (tmp_path / "aaaa-bbbb" / "manifest.json").exists() and not aside.exists()
 
 
 def test_two_digests_with_one_beginning_get_two_ids(quick, monkeypatch):

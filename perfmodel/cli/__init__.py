@@ -7,8 +7,8 @@ import sys
 
 from .. import __version__
 from ..language import speak, told
-from . import committee, quarter
-from .console import INTERRUPTED, OK, REFUSED, tell
+from . import committee, operations, quarter
+from .console import INTERRUPTED, OK, REFUSED, tell, usage
 
 THREADS = [f"{name}_NUM_THREADS" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")] + ["VECLIB_MAXIMUM_THREADS"]
 
@@ -20,6 +20,16 @@ def main(argv=None) -> int:
     os.environ.update(dict.fromkeys(THREADS, "1"))
     speak(getattr(arguments, "lang", "en"))
     signal.signal(signal.SIGTERM, _terminated)  # so that a scheduler's stop ends the kernels too
+    from ..urls import is_url, shown
+
+    if arguments.verb not in (quarter.check, quarter.run, quarter.tables):
+        given = vars(arguments).values()
+        for value in (one for each in given for one in (each if isinstance(each, list) else [each])):
+            if is_url(value):
+                return usage(
+                    f"{shown(value)}: only check, run and tables work on object storage. Copy the folder to this "
+                    "machine, by the store's own tools, and name the copy."
+                )
     try:
         code = arguments.verb(arguments) or OK
         sys.stdout.flush()
@@ -63,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
         return p
 
     def cycle(p, several=False):
-        what = "folder, workbook or SQLAlchemy URL of one quarter"
+        what = "folder, workbook, s3:// or SQLAlchemy address of one quarter"
         p.add_argument("source", metavar="CYCLE", nargs="+" if several else None, help=what)
         p.add_argument("--cycle", metavar="ID", help="which cycle of a database")
         p.add_argument("--scheme", metavar="FILE", help="scheme.yaml where the source has none beside it")
@@ -71,6 +81,7 @@ def parser() -> argparse.ArgumentParser:
 
     quarter.add(verb, cycle)
     committee.add(verb, cycle)
+    operations.add(verb, cycle)
     return top
 
 

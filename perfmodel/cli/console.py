@@ -44,6 +44,41 @@ class bar:
             self._bar.close()
 
 
+def with_notice(p: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """``p`` with the options that say who is told how it ended."""
+    who = "tell this address of apprise how it ended; env:NAME where it holds a secret; repeatable ($PERFMODEL_NOTIFY)"
+    p.add_argument("--notify", metavar="URL", action="append", default=[], help=who)
+    p.add_argument("--link", metavar="BASE", default="", help="http address at which DIR is served, for what is told")
+    return p
+
+
+def print_json(value: dict) -> None:
+    """One line on stdout for whoever reads it by program."""
+    import json
+
+    print(json.dumps(value, ensure_ascii=False), flush=True)
+
+
+def report(outcome, *, notify, link: str, as_json: bool, of: str = "") -> None:
+    """Record how an attempt ended, tell whom to tell, print its line; ``of``: which of several it was."""
+    from ..errors import PerfmodelError
+    from ..runner import attempts
+    from ..runner.notify import deliver
+
+    try:
+        attempts.record(outcome)
+    except (OSError, PerfmodelError) as problem:
+        tell(f"how this ended could not be noted in {outcome.folder}: {problem}")
+    for failed in deliver(notify, outcome, link):
+        tell(failed)
+    if as_json:
+        print_json(outcome.summary())
+    elif of:
+        print(f"{of}: {outcome.page or told('nothing published')}", flush=True)
+    elif outcome.page:
+        print(outcome.page, flush=True)
+
+
 def usage(text: str) -> int:
     tell(text)
     return USAGE
@@ -65,15 +100,6 @@ def open_ledger(place: str):
     return open_ledger(place)
 
 
-def head_of(place: str) -> str:
-    """Head of the ledger at ``place``, to be printed in a report; "" where there is none yet."""
-    if "://" not in place and not os.path.isfile(place):
-        return ""
-    from ..ledger import open_ledger
-
-    return open_ledger(place, create=False).head()
-
-
 def whole(text: str, least: int) -> int:
     if not text.isdecimal() or int(text) < least:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number of {least} or more")
@@ -84,8 +110,11 @@ def count(text: str) -> int:
     return whole(text, 1)
 
 
-def seed(text: str) -> int:
+def natural(text: str) -> int:
     return whole(text, 0)
+
+
+seed = natural
 
 
 def day(text: str):
@@ -95,6 +124,16 @@ def day(text: str):
         return date.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no day; write it as 2026-10-20") from None
+
+
+def seconds(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+    return number
 
 
 def port(text: str) -> int:

@@ -4,7 +4,22 @@ import os
 import sys
 
 from ..language import told
-from .console import OK, REFUSED, bar, coloured, count, folder, head_of, port, seed, tell, with_ledger
+from .console import (
+    OK,
+    bar,
+    coloured,
+    count,
+    folder,
+    port,
+    print_json,
+    report,
+    seconds,
+    seed,
+    tell,
+    usage,
+    with_ledger,
+    with_notice,
+)
 
 
 def add(verb, cycle) -> None:
@@ -13,26 +28,19 @@ def add(verb, cycle) -> None:
     p = cycle(verb("check", check, "read and validate a cycle; print every finding"))
     p.add_argument("--limit", type=count, default=200, metavar="N", help="findings to print (default 200)")
     p.add_argument("--lang", choices=["en", "zh"], default="en", help="language of the findings")
+    p.add_argument("--newest", action="store_true", help="CYCLE is a folder of quarters: the one that closed last")
+    p.add_argument("--strict", action="store_true", help="warnings refuse")
+    p.add_argument("--json", action="store_true", help="one JSON line of counts on stdout, findings on stderr")
 
     p = verb("run", run, "check, run the notebooks, publish the report; the last line is the page to open")
     p = cycle(p, several=True)
     where = "where runs are published (default reports/<cycle>); of several CYCLEs, the folder above theirs"
     p.add_argument("--out", type=folder, metavar="DIR", help=where)
-    p.add_argument("--unit", metavar="U", action="append", default=[], help="a unit to report on; repeatable")
-    p.add_argument("--each-unit", action="store_true", help="a folder for each unit, of its own people alone")
-    p.add_argument("--pseudonyms", metavar="KEY", default="", help="people in the packs of units under pseudonyms")
-    p.add_argument("--format", choices=["html", "pdf"], default="html", help="pdf: print every page too")
-    p.add_argument("--notebook", metavar="NAME", action="append", default=[], help="only this one; repeatable")
-    p.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="a notebook's parameter; repeatable")
-    p.add_argument("--lang", choices=["en", "zh"], default="en", help="language of the pages and of what is said")
-    p.add_argument("--seed", type=seed, default=1, metavar="N", help="fixes every random draw (default 1)")
-    p.add_argument("--jobs", type=count, metavar="N", help="notebooks at once (default: one a core)")
-    p.add_argument("--engine", choices=["loky", "dask"], default="loky", help="who makes packs and runs several CYCLEs")
-    p.add_argument("--cluster", metavar="URL", default="", help="tcp://HOST:PORT of the scheduler of --engine dask")
-    p.add_argument("--kernels", choices=["fresh", "forked"], default="fresh", help="forked: from one with imports done")
-    p.add_argument("--timeout", type=count, default=600, metavar="S", help="seconds for one notebook (default 600)")
+    p.add_argument("--newest", action="store_true", help="CYCLE is a folder of quarters: the one that closed last")
     p.add_argument("--force", action="store_true", help="do again what is done already")
-    with_ledger(p)
+    p.add_argument("--wait", type=seconds, default=0.0, metavar="S", help="seconds to wait for another run in DIR")
+    p.add_argument("--json", action="store_true", help="one JSON line on stdout in place of the page to open")
+    with_run(p)
 
     p = cycle(verb("tables", tables, "the same numbers as CSV files: no notebook, no kernel"))
     p.add_argument("--out", type=folder, metavar="DIR", required=True)
@@ -44,6 +52,7 @@ def add(verb, cycle) -> None:
     p.add_argument("--quarters", type=count, metavar="K")
     p.add_argument("--seed", type=seed, metavar="N")
     p.add_argument("--design", choices=["nested", "linked"], help="who rates whom: within units alone, or across them")
+    p.add_argument("--units", type=count, metavar="N", help="units (default: one for every twenty people)")
     p.add_argument("--force", action="store_true", help="overwrite files that differ")
 
     p = verb("example", example, "real data, written and computed: InstEval as a cycle, USJudgeRatings as points")
@@ -56,9 +65,10 @@ def add(verb, cycle) -> None:
     p.add_argument("--repeat", type=count, default=5, metavar="N", help="runs of each; the median counts (default 5)")
     p.add_argument(
         "--only",
-        choices=("run", "raters", "size", "weights", "live", "pages", "session", "packs"),
+        choices=("run", "raters", "size", "weights", "live", "pages", "session", "packs", "cycles"),
         help="the run; severity beside lme4, and against size; weights beside their floor; live and pages in a browser"
-        "; a meeting of many people beside one of few; packs of units beside papermill and a script",
+        "; a meeting of many people beside one of few; packs of units beside papermill and a script; large quarters, "
+        "which takes long and only when named",
     )
     p.add_argument("--jobs", type=count, metavar="N", help="notebooks at once (default: one a core)")
 
@@ -68,73 +78,92 @@ def add(verb, cycle) -> None:
     p.add_argument("--no-browser", action="store_true", help="print the address only")
 
 
-def check(a) -> int:
-    from ..io import check, format_findings
+def with_run(p):
+    """``p`` with the options that say what a run computes and whom it tells, also one on a schedule."""
+    p.add_argument("--unit", metavar="U", action="append", default=[], help="a unit to report on; repeatable")
+    p.add_argument("--each-unit", action="store_true", help="a folder for each unit, of its own people alone")
+    p.add_argument(
+        "--pseudonyms", metavar="KEY", default="", help="people in packs under pseudonyms; env:NAME hides the key"
+    )
+    p.add_argument("--format", choices=["html", "pdf"], default="html", help="pdf: print every page too")
+    p.add_argument("--notebook", metavar="NAME", action="append", default=[], help="only this one; repeatable")
+    p.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="a notebook's parameter; repeatable")
+    p.add_argument("--lang", choices=["en", "zh"], default="en", help="language of the pages and of what is said")
+    p.add_argument("--seed", type=seed, default=1, metavar="N", help="fixes every random draw (default 1)")
+    p.add_argument("--jobs", type=count, metavar="N", help="notebooks at once (default: one a core)")
+    p.add_argument("--engine", choices=["loky", "dask"], default="loky", help="who makes packs and runs several CYCLEs")
+    p.add_argument("--cluster", metavar="URL", default="", help="tcp://HOST:PORT of the scheduler of --engine dask")
+    p.add_argument("--kernels", choices=["fresh", "forked"], default="fresh", help="forked: from one with imports done")
+    p.add_argument("--timeout", type=count, default=600, metavar="S", help="seconds for one notebook (default 600)")
+    p.add_argument("--strict", action="store_true", help="warnings refuse, before anything is computed")
+    return with_ledger(with_notice(p))
 
-    cycle, findings = check(a.source, cycle=a.cycle, scheme=a.scheme)
+
+def options_of(a) -> dict:
+    """Those options by the names that ``runner.attempt`` has for them."""
+    options = {"notebooks": a.notebook, "settings": a.set, "units": a.unit, "form": a.format}
+    same = "each_unit pseudonyms lang seed jobs engine cluster kernels timeout strict cycle scheme ledger".split()
+    return options | {name: getattr(a, name) for name in same}
+
+
+def check(a) -> int:
+    from datetime import date
+
+    from ..io import check, format_findings
+    from ..runner.outcome import checked
+    from ..runner.quarters import closed_quarter
+
+    source = closed_quarter(a.source, date.today()) if a.newest else a.source
+    cycle, findings = check(source, cycle=a.cycle, scheme=a.scheme)
+    said = checked(cycle, findings, strict=a.strict)
     if findings:
-        print(coloured(told(format_findings(findings, limit=a.limit))))
-    if cycle is None:
-        return REFUSED
-    rows = ", ".join(f"{len(table)} {name}" for name, table in cycle.tables.items() if len(table))
-    print(told(f"{cycle.id} can be read: {rows}"))
-    return OK
+        print(coloured(told(format_findings(findings, limit=a.limit))), file=sys.stderr if a.json else sys.stdout)
+    if a.json:
+        print_json(said)
+    elif cycle is not None:
+        rows = ", ".join(f"{n} {name}" for name, n in said["tables"].items())
+        print(told(f"{cycle.id} can be read: {rows}"))
+    return said["exit"]
 
 
 def run(a) -> int:
-    from ..runner import Engine, Progress, UnitsFailed, run
+    from ..runner import Progress, attempt
+    from ..runner.notify import base, targets
 
-    engine = Engine(a.engine, a.cluster, a.jobs or os.cpu_count() or 1)
-    options = {
-        "notebooks": a.notebook,
-        "settings": a.set,
-        "units": a.unit,
-        "each_unit": a.each_unit,
-        "pseudonyms": a.pseudonyms,
-        "form": a.format,
-        "lang": a.lang,
-        "seed": a.seed,
-        "timeout": a.timeout,
-        "kernels": a.kernels,
-        "force": a.force,
-        "cycle": a.cycle,
-        "scheme": a.scheme,
-        "ledger_head": head_of(a.ledger),
-    }
-    if len(a.source) > 1:
-        return run_several(a, options, engine)
+    if len(a.source) > 1 and a.newest:
+        return usage("--newest looks for the quarter in one folder, so it goes with one CYCLE")
+    told_to = {"notify": targets(a.notify), "link": base(a.link), "as_json": a.json}
     with bar() as steps:
-        try:
-            page = run(a.source[0], out=a.out, jobs=a.jobs, engine=engine, progress=Progress(tell, steps), **options)
-        except UnitsFailed as failed:
-            tell(str(failed))
-            print(failed.page)
-            return REFUSED
-    print(page)
-    return OK
+        more = {"out": a.out, "force": a.force, "wait": a.wait, "progress": Progress(tell, steps)}
+        if len(a.source) > 1:
+            return run_several(a.source, options_of(a) | more, told_to)
+        outcome = attempt(a.source[0], newest=a.newest, **options_of(a), **more)
+    report(outcome, **told_to)
+    if outcome.error is not None:
+        raise outcome.error
+    return outcome.exit
 
 
-def run_several(a, options, engine) -> int:
-    """Every CYCLE of the command; a line each on stdout, why on stderr."""
+def run_several(sources, options, told_to) -> int:
+    """Every CYCLE of the command; a line each on stdout, why not on stderr."""
     from ..io import format_findings
-    from ..runner import Progress, run_each
+    from ..runner import run_each
 
     code = OK
-    with bar() as steps:
-        for found in run_each(a.source, options, out=a.out, engine=engine, progress=Progress(tell, steps)):
-            for text in found.said:
-                tell(f"{found.source}: {text}")
-            if found.findings:
-                print(told(format_findings(found.findings)), file=sys.stderr)
-            if found.error:
-                code = REFUSED
-                tell(f"{found.source}: {found.error}")
-            print(f"{found.source}: {found.page or told('nothing published')}", flush=True)
+    for ended in run_each(sources, **options):
+        for text in ended.said:
+            tell(f"{ended.source}: {text}")
+        if ended.findings:
+            print(told(format_findings(ended.findings)), file=sys.stderr)
+        if ended.error:
+            tell(f"{ended.source}: {ended.error}")
+        report(ended.outcome, **told_to, of=ended.source)
+        code = max(code, ended.outcome.exit)
     return code
 
 
 def tables(a) -> int:
-    from ..runner import write_tables
+    from ..runner.stored import write_tables
 
     for name, rows in write_tables(a.source, a.out, seed=a.seed, cycle=a.cycle, scheme=a.scheme).items():
         print(f"{os.path.join(a.out, name)}: {rows} rows")
@@ -144,7 +173,7 @@ def tables(a) -> int:
 def sample(a) -> int:
     from ..simulate import sample_files
 
-    asked = {key: getattr(a, key) for key in ("employees", "quarters", "seed", "design")}
+    asked = {key: getattr(a, key) for key in ("employees", "quarters", "seed", "design", "units")}
     files = sample_files(**{key: value for key, value in asked.items() if value is not None})
     write_files(a.dir, files, force=a.force)
     quarters = sorted({name.split("/")[0] for name in files if name.endswith("/scheme.yaml")})
@@ -177,7 +206,16 @@ def example(a) -> int:
 def bench(a) -> int:
     from itertools import chain
 
-    from ..runner import bench, bench_live, bench_packs, bench_pages, bench_raters, bench_session, bench_weights
+    from ..runner import (
+        bench,
+        bench_cycles,
+        bench_live,
+        bench_packs,
+        bench_pages,
+        bench_raters,
+        bench_session,
+        bench_weights,
+    )
 
     parts = {
         "run": bench.measure(a.source, repeat=a.repeat, jobs=a.jobs, say=tell),
@@ -188,8 +226,10 @@ def bench(a) -> int:
         "pages": bench_pages.pages(a.repeat, tell),
         "session": bench_session.session(a.repeat, tell),
         "packs": bench_packs.packs(a.repeat, tell),
+        "cycles": bench_cycles.cycles(a.repeat, tell),
     }
-    for line in chain.from_iterable(lines for name, lines in parts.items() if a.only in (None, name)):
+    wanted = [a.only] if a.only else [name for name in parts if name != "cycles"]
+    for line in chain.from_iterable(parts[name] for name in wanted):
         print(line, flush=True)
     return OK
 

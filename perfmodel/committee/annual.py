@@ -20,7 +20,7 @@ from ..runner import publish
 from ..runner.run import one_cycle
 from .case import Roll, inputs_digest
 from .following import SAME_WITHIN
-from .publish import _alone, today
+from .publish import alone, today
 from .state import State, state_of, status_of
 
 NOTE = "year.json"
@@ -143,7 +143,8 @@ def write_year(
     cycles = read_year(folder, year)
     given, content = read_evaluations(evaluations) if evaluations is not None else (None, b"")
     found, sources = year_of(cycles, entries, day, given)
-    said = [one.sentence() for one in sources]
+    some = any(one.status or one.n_decided for one in sources)  # else one sentence has said it of all
+    said = [one.sentence() for one in sources] if some else []
     if given is not None:
         said.append(
             say_n(
@@ -167,8 +168,8 @@ def write_year(
     }
     files[NOTE] = (json.dumps(note, indent=1, ensure_ascii=False) + "\n").encode("utf-8")
     out.mkdir(parents=True, exist_ok=True)
-    with _alone(out):
-        publish.clear(out)
+    with alone(out):
+        publish.clear(out, str(year))
         with publish.building(out, str(year)) as build:
             page = build / "page"
             for name, content in files.items():

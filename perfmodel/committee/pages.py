@@ -245,7 +245,7 @@ def _agenda(scene: Scene, table: pd.DataFrame) -> str:
                 "unit": own["unit"],
                 "grade_proposed": [case.roll.people[who].proposed for who in own["employee_id"]],
                 "votes": [_votes(row) for row in own.to_dict("records")],
-                "evidence": [" ".join(map(told, evidence.get(who, []))) for who in own["employee_id"]],
+                "evidence": [words.gap().join(map(told, evidence.get(who, []))) for who in own["employee_id"]],
                 "decided": [grade or say("not yet") for grade in own["decided"]],
             }
         )
@@ -333,7 +333,7 @@ def _said(entry: Entry) -> tuple[str, str]:
                 say("session {name}", name=data["session"]) if data["session"] else "",
                 _votes({f"votes_{name}": n for name, n in votes.items()}),
             ]
-            return what, "; ".join(filter(None, parts))
+            return what, say("; ").join(filter(None, parts))
         case "consent":
             ids = [item["employee"] for item in data["list"]]
             named = words.listing(ids, LISTED)
@@ -343,7 +343,7 @@ def _said(entry: Entry) -> tuple[str, str]:
                 len(ids),
                 ids=named,
             )
-            return what, " ".join(filter(None, [data["code"], data["reason"]])) + "; " + say(
+            return what, " ".join(filter(None, [data["code"], data["reason"]])) + say("; ") + say(
                 "proposed by {name}", name=data["proposer"]
             )
         case "undo":
@@ -447,9 +447,13 @@ def _second_look(scene: Scene, tables: Mapping[str, pd.DataFrame]) -> str:
         own = tables["moves"]
         own = own[own["by"].eq(by)].drop(columns="by").sort_values("who")
         own = own.assign(who=own["who"].replace({name: told(name) for name in NOBODY}))
-        parts.append(
-            Table(own, title, say("Decided against proposed grade; in the order of names."), _labels(), formats)
-        )
+        labels, order = _labels(), say("Decided against proposed grade; in the order of names.")
+        if by == "reason code":
+            own = own.sort_values("who", key=lambda codes: codes.str.extract(r"(\d+)", expand=False).astype(float))
+            meaning = {code: f"{code} {said}" for code, said in words.reason_codes().items()}
+            labels, order = labels | {"who": say("Reason code")}, say("Decided against proposed grade.")
+            own = own.assign(who=own["who"].replace(meaning))
+        parts.append(Table(own, title, order, labels, formats))
     return page_of(scene, say("Second look, {cycle}", cycle=case.cycle.id), parts)
 
 
@@ -471,12 +475,16 @@ def _outcomes(scene: Scene, tables: Mapping[str, pd.DataFrame], money: pd.DataFr
             "{n} person meets the conditions for promotion; the slate is what the committee chooses from.",
             "{n} people meet the conditions for promotion; the slate is what the committee chooses from.",
             int(slate["on_slate"].sum()),
-        ),
+        )
+        if slate["on_slate"].any()
+        else say("Nobody meets the conditions for promotion, as far as this ledger knows."),
         say_n(
             "{n} improvement plan by the scheme's own standard.",
             "{n} improvement plans by the scheme's own standard.",
             len(plans),
-        ),
+        )
+        if len(plans)
+        else say("Nobody needs an improvement plan by the scheme's own standard."),
     ]
     last = money[money["step"].eq("decided")]
     if len(last):
@@ -510,14 +518,15 @@ def _outcomes(scene: Scene, tables: Mapping[str, pd.DataFrame], money: pd.DataFr
         "n_people": "count",
         "n_needs": "count",
     }
+    titled = _labels() | {"name": say("What")}
     parts = [
         Sentences(lines),
         Table(met, say("Promotion slate"), say("By id; the order says nothing of who is better."), _labels()),
         Table(near, say("Close to the slate"), say("What is missing, or not known."), _labels()),
         Table(risen, say("Sustained high results"), say("For whom a rise of the pay grade is looked at."), _labels()),
         Table(shown, say("Improvement plans"), "", _labels()),
-        Table(summed, say("Training needs by responsibility, company"), "", _labels(), formats),
-        Table(pooled, say("Results pooled, company"), say("Never of fewer than ten people."), _labels(), formats),
+        Table(summed, say("Training needs by responsibility, company"), "", titled, formats),
+        Table(pooled, say("Results pooled, company"), say("Never of fewer than ten people."), titled, formats),
     ]
     return page_of(scene, say("Outcomes, {cycle}", cycle=case.cycle.id), parts)
 
@@ -531,10 +540,11 @@ def _names(scheme) -> dict[str, str]:
 def _bonuses(scene: Scene, table: pd.DataFrame) -> str:
     total = int(table["cents"].sum())
     currency = next(iter(table["currency"]), "")
-    paid = say("Sum of all amounts: {total} {currency}, to the cent.", total=f"{total / 100:.2f}", currency=currency)
+    paid = say("Sum of all amounts: {total} {currency}, to the cent.", total=words.cents(total), currency=currency)
     shown = table[["employee_id", "grade", "bonus_target", "multiplier", "claim", "amount", "currency", "reason"]]
-    shown = shown.assign(amount=[f"{cents / 100:.2f}" for cents in table["cents"]], reason=shown["reason"].map(told))
-    parts = [Sentences([status_sentence(scene), paid]), Table(shown, say("Bonus by person"), "", _labels())]
+    shown = shown.assign(amount=table["cents"], reason=shown["reason"].map(told))
+    bonuses = Table(shown, say("Bonus by person"), "", _labels(), {"amount": "cents"})
+    parts = [Sentences([status_sentence(scene), paid]), bonuses]
     return page_of(scene, say("Bonuses, {cycle}: for HR alone", cycle=scene.case.cycle.id), parts)
 
 

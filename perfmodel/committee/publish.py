@@ -1,9 +1,8 @@
 """``DIR/committee``: built aside from run and ledger, then put in place whole. Never the only copy of anything."""
 
 import json
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -13,7 +12,7 @@ from ..errors import DecisionError, RunError
 from ..io import digest
 from ..language import LANGUAGES, spoken
 from ..ledger import GENESIS, Ledger
-from ..runner import publish
+from ..runner import lock, publish
 from ..runner.manifest import read_manifest
 from .appeal_pages import appeal_files
 from .case import Case
@@ -21,7 +20,7 @@ from .explain import must_be_known, sheets_of
 from .pages import Scene, files_of
 from .state import State, state_of
 
-FOLDER, NOTE, LOCK = "committee", "committee.json", ".committee-lock"
+FOLDER, NOTE = "committee", "committee.json"
 RESTRICTED = "restricted"
 
 
@@ -56,7 +55,7 @@ def write_pages(
         If the quarter is final on other data than lie there now: nothing could be computed from them.
     """
     place = case.folder / FOLDER
-    with _alone(case.folder):
+    with alone(case.folder):
         scene = scene_of(ledger, case, day)
         if scene.state.final:
             case = of_final(case, scene.state)
@@ -68,7 +67,7 @@ def write_pages(
         note |= {"lang": spoken(), "sheets": wanted}
         if not force and _is_current(place, note):
             return place / "index.html"
-        publish.clear(case.folder)
+        publish.clear(case.folder, FOLDER)
         files = {**files_of(scene), **appeal_files(scene), **sheets_of(scene, wanted)}
         with publish.building(case.folder, FOLDER) as build:
             page = build / "page"
@@ -80,9 +79,8 @@ def write_pages(
             text = json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
             (page / NOTE).write_text(text, encoding="utf-8", newline="\n")
             publish.publish(page, place, replace=True)
-        newest = case.folder / "latest"
-        if newest.is_file():
-            publish.point_to(case.folder, newest.read_text(encoding="utf-8").strip())
+        if publish.newest(case.folder):
+            publish.list_runs(case.folder)
     return place / "index.html"
 
 
@@ -128,11 +126,6 @@ def _is_current(place: Path, note: dict) -> bool:
         return False
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Nobody else writes these pages meanwhile; where the system has no locks the last one to write wins."""
-    with open(folder / LOCK, "a", encoding="utf-8") as lock:
-        os.chmod(folder / LOCK, 0o600)
-        if publish.fcntl:
-            publish.fcntl.flock(lock, publish.fcntl.LOCK_EX)
-        yield
+def alone(folder: Path) -> AbstractContextManager:
+    """Nobody else writes beside the runs of ``folder`` meanwhile: neither these pages nor the list of runs."""
+    return lock.held(folder, "committee", wait=publish.PATIENCE, name=lock.PAGES)

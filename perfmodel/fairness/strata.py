@@ -2,6 +2,7 @@
 
 import numpy as np
 
+UNITS = 128  # taken together against all others
 DIGITS = (2, 1)  # decimals that may be shown, finest first
 
 
@@ -63,14 +64,27 @@ def digits_to_tell(yes, n, yes_reference, n_reference, *, confidence: float = 0.
     top, bottom, spread = _terms(a, n1, b, n0)
     more, fewer = -((a + 1) * (b - 1) - a * b) / whole, -((a - 1) * (b + 1) - a * b) / whole
     gain = n0 / whole  # of the numerator by one person more; the denominator loses n1 / whole
-    shift = gain[:, None] - gain[None, :]  # row: the unit with one more; column: with one fewer
-    swapped = _ratio(top + shift, bottom + shift, spread + more[:, None] + fewer[None, :], z)
-    possible = np.logical_and.outer(up, down) & ~np.eye(len(a), dtype=bool)
     shown = _ratio(top, bottom, spread, z)
-    for digits in DIGITS:
-        same = possible.copy()
+    everyone = np.arange(len(a))
+
+    def same(one_more: np.ndarray, one_fewer: np.ndarray, digits: int) -> np.ndarray:
+        """Whether nothing that is shown tells the swap from the truth: (units with one more, units with one fewer)."""
+        shift = gain[one_more, None] - gain[None, one_fewer]
+        swapped = _ratio(top + shift, bottom + shift, spread + more[one_more, None] + fewer[None, one_fewer], z)
+        alike = np.logical_and.outer(up[one_more], down[one_fewer]) & (one_more[:, None] != one_fewer)
         for now, then in zip(shown, swapped, strict=True):
-            same &= np.round(then, digits) == np.round(now, digits)
-        if np.all(same.any(axis=1) | same.any(axis=0) | ~unknown):
-            return digits
-    return None
+            alike &= np.round(then, digits) == np.round(now, digits)
+        return alike
+
+    def safe(digits: int) -> bool:
+        """Whether every unit has such a swap; some units at a time, for most find one that many share."""
+        hidden = ~unknown
+        while (left := np.flatnonzero(~hidden)[:UNITS]).size:
+            more_here, fewer_here = same(left, everyone, digits), same(everyone, left, digits)
+            hidden |= more_here.any(axis=0) | fewer_here.any(axis=1)
+            hidden[left] |= more_here.any(axis=1) | fewer_here.any(axis=0)
+            if not hidden[left].all():
+                return False
+        return True
+
+    return next((digits for digits in DIGITS if safe(digits)), None)

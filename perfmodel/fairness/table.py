@@ -228,6 +228,12 @@ def _attribute(
     hidden_groups, hidden = hide(counts)
     reference = counts.reference
     n_reference = int(counts.sizes[reference])
+    units, unit = np.unique(people["unit"].to_numpy(str), return_inverse=True)
+    of_group = {name: values.eq(name).to_numpy(bool) for name in names}
+
+    def inside(who: np.ndarray) -> np.ndarray:
+        return np.bincount(unit[who], minlength=len(units))
+
     for g, name in enumerate(names):
         n = int(counts.sizes[g])
         few = min(n, n_reference) < LEAST_TESTED
@@ -258,11 +264,13 @@ def _attribute(
             elif yes + yes_reference in (0, n + n_reference):
                 entry |= {"verdict": ALIKE, "reason": "everybody has it" if yes else "nobody has it"}
             else:
-                both = values.isin([name, names[reference]])
-                cells = pd.crosstab(people["unit"][both], [values[both].eq(name), row.yes[both]])
-                cells = cells.reindex(columns=[(i, j) for i in (True, False) for j in (True, False)], fill_value=0)
+                own, others = of_group[name], of_group[names[reference]]
+                has = row.yes.to_numpy(bool)
+                cells = np.stack(
+                    [inside(own & has), inside(own & ~has), inside(others & has), inside(others & ~has)], 1
+                )
                 entry |= _compared(yes, n, yes_reference, n_reference, confidence)
-                entry |= _inside(cells.to_numpy(), confidence)
+                entry |= _inside(cells, confidence)
             yield entry
 
 

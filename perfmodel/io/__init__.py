@@ -3,6 +3,7 @@
 from .back import read_filled, read_table
 from .correct import Correction, corrected, correction_of
 from .cycle import check, read_beside, read_cycle, read_history, read_year
+from .earlier import Sibling, id_of, quarters_in
 from .evaluations import read_evaluations
 from .findings import format_findings
 from .plan import write_plan
@@ -11,12 +12,15 @@ from .write import csv_bytes, digest, write_atomic, write_csv
 
 __all__ = [
     "Correction",
+    "Sibling",
     "check",
     "corrected",
     "correction_of",
     "csv_bytes",
     "digest",
     "format_findings",
+    "id_of",
+    "quarters_in",
     "read_beside",
     "read_cycle",
     "read_evaluations",

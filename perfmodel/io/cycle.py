@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -12,10 +13,12 @@ from ..cycle import Cycle
 from ..errors import DataError, Finding, PerfmodelError, SchemeError
 from ..scheme import Scheme, read_scheme
 from ..tables import INPUTS
+from ..urls import is_url, shown
 from .earlier import Sibling, dates_of, difference, quarters_in, siblings
 from .findings import Findings, format_findings
 from .rules import check_rules
 from .sources import Source, open_source
+from .store import fetched
 from .typed import Rows, empty_rows, typed
 from .wide import managers_of, split
 
@@ -29,7 +32,8 @@ def read_cycle(source, *, cycle: str | None = None, scheme=None) -> Cycle:
     ----------
     source : path or str
         A folder with ``scheme.yaml`` and tables as CSV, Parquet or ``cycle.xlsx``; a workbook with
-        ``scheme.yaml`` beside it; or a SQLAlchemy address, with ``cycle`` (an id such as 2026Q3) and ``scheme``.
+        ``scheme.yaml`` beside it; either of them in object storage (``s3://``, ``gs://``, ``abfs://``); or a SQLAlchemy
+        address, with ``cycle`` (an id such as 2026Q3) and ``scheme``.
     cycle : str, optional
         Which quarter of a database.
     scheme : path, optional
@@ -50,6 +54,8 @@ def read_cycle(source, *, cycle: str | None = None, scheme=None) -> Cycle:
 
 def check(source, *, cycle: str | None = None, scheme=None) -> tuple[Cycle | None, tuple[Finding, ...]]:
     """The quarter, or None where it is refused, and everything found on the way. Never raises for bad input."""
+    if is_url(source):
+        return _check_copy(source, cycle, scheme)
     found = Findings()
     read = None
     try:
@@ -66,6 +72,17 @@ def check(source, *, cycle: str | None = None, scheme=None) -> tuple[Cycle | Non
     return Cycle(
         read.scheme, read.tables, findings, MappingProxyType(dict(sorted(read.digests.items()))), read.lines
     ), findings
+
+
+def _check_copy(url: str, cycle: str | None, scheme) -> tuple[Cycle | None, tuple[Finding, ...]]:
+    """:func:`check` of a quarter in object storage; findings name its address."""
+    try:
+        with fetched(url) as copy:
+            read, found = check(copy.path, cycle=cycle, scheme=scheme)
+            findings = copy.findings(found)
+    except PerfmodelError as refusal:
+        return None, (Finding(shown(url), 0, 0, "error", "source", str(refusal)),)
+    return read and replace(read, findings=findings), findings
 
 
 def _read(opened: Source, found: Findings, cycle: str | None) -> Cycle | None:
@@ -176,6 +193,11 @@ def read_history(source, n: int = 2) -> History:
 
     They only inform, so one that is refused is left out with a warning in ``findings``; its own ``check`` says why.
     """
+    if is_url(source):
+        with fetched(source) as copy:
+            history = read_history(copy.path, n)
+            len(history)  # read while the copy is there
+        return history
     return History(_earlier(source), n)
 
 
@@ -187,6 +209,9 @@ def read_beside(source, *, year: int | None = None) -> list[Cycle]:
     DataError
         If one of them cannot be read: what is counted over quarters must not lose one.
     """
+    if is_url(source):
+        with fetched(source) as copy:
+            return read_beside(copy.path, year=year)
     return [_counted(one) for one in _earlier(source) if year in (None, one.start.year)]
 
 

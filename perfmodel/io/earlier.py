@@ -57,6 +57,14 @@ def dates_of(path: Path) -> tuple[date, date, str] | None:
         return None
 
 
+def id_of(source: str, cycle: str | None = None, scheme: str | Path | None = None) -> str | None:
+    """Id of the quarter in ``source``, as ``read_cycle`` takes them, from its scheme alone; None where it says none."""
+    place = Path(source)
+    beside = Path(scheme) if scheme else (place if place.is_dir() else place.parent) / "scheme.yaml"
+    dated = dates_of(beside)
+    return cycle or (dated[2] if dated else None)
+
+
 def difference(rows: Rows, scheme: Scheme, folder: Path | None, digests: dict[str, str], found: Findings) -> None:
     """Year-to-date results become the quarter's: their own minus what the year's earlier quarters hold.
 

@@ -62,8 +62,9 @@ class Findings:
         for kind, n in self._count.items():
             if n > LISTED:
                 file, level, code = kind
-                message = f"{n} of this kind in all; the first {min(listed[kind], LISTED)} are listed."
-                kept.append(Finding(file, 0, 0, level, code, message))
+                shown = min(listed[kind], LISTED)
+                message = f"{n} of this kind in all; the first {shown} are listed."
+                kept.append(Finding(file, 0, 0, level, code, message, n - shown))
         return tuple(sorted(kept, key=lambda f: (f.file, f.line == 0 and "of this kind in all" in f.message, f)))
 
 

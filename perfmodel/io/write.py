@@ -7,6 +7,7 @@ import os
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run; a quote in front keeps it text
@@ -55,11 +56,14 @@ def write_csv(frame: pd.DataFrame, path) -> None:
 def _texts(column: pd.Series) -> list[str]:
     missing = column.isna().to_numpy()
     if pd.api.types.is_bool_dtype(column.dtype):
-        texts = ["yes" if value else "no" for value in column.fillna(False)]
+        texts = ["yes" if value else "no" for value in column.fillna(False).tolist()]
     elif pd.api.types.is_integer_dtype(column.dtype):
-        texts = [str(value) for value in column.tolist()]
+        texts = list(map(str, column.tolist()))
     elif pd.api.types.is_float_dtype(column.dtype):
-        texts = [_decimal(float(value)) for value in column.fillna(0.0).tolist()]
+        texts = _decimals(column.fillna(0.0).to_numpy(float))
+    elif isinstance(column.dtype, pd.StringDtype):
+        codes, words = pd.factorize(column)  # each word once: a column of a large table repeats few
+        return np.array([*map(_safe, words.tolist()), ""], dtype=object)[codes].tolist()
     elif pd.api.types.is_datetime64_any_dtype(column.dtype):
         texts = [str(value)[:10] for value in column]
     else:
@@ -70,6 +74,14 @@ def _texts(column: pd.Series) -> list[str]:
 def _decimal(value: float) -> str:
     """Shortest text that reads back as ``value``; whole numbers without a point, zero without a sign."""
     return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+
+
+def _decimals(values: np.ndarray) -> list[str]:
+    """:func:`_decimal` of each of many."""
+    texts = list(map(repr, values.tolist()))
+    for i in np.flatnonzero((np.trunc(values) == values) & (np.abs(values) < 1e15)):
+        texts[i] = str(int(values[i]))
+    return texts
 
 
 def _any(value) -> str:

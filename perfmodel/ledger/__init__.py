@@ -8,7 +8,7 @@ database can write a whole new chain, and only a head kept elsewhere tells it fr
 from .address import DEFAULT
 from .chain import GENESIS
 from .entry import Draft, Entry, token_of
-from .ledger import Ledger, open_ledger
+from .ledger import Ledger, head_at, open_ledger
 from .rows import export_lines, export_rows, show_rows
 from .verification import verify
 
@@ -20,6 +20,7 @@ __all__ = [
     "Ledger",
     "export_lines",
     "export_rows",
+    "head_at",
     "open_ledger",
     "show_rows",
     "token_of",

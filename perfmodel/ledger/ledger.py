@@ -159,6 +159,13 @@ def open_ledger(
     return ledger
 
 
+def head_at(place: str) -> str:
+    """Head of the ledger at ``place``, to be printed in a report; "" where there is none yet."""
+    if "://" not in place and not Path(place).is_file():
+        return ""
+    return open_ledger(place, create=False).head()
+
+
 def _prepare_file(path: Path, shown: str, create: bool) -> None:
     """Makes an empty file where there is none and one is wanted; refuses what can be no ledger."""
     if path.is_dir():

@@ -1,6 +1,7 @@
 """Grades and scores: counts against chance, before and after, units side by side."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 
 import numpy as np
 import pandas as pd
@@ -219,6 +220,8 @@ def kpi_against_rating(
     zone : (low, high)
         Usual distance of KPI score from the rubric's points (``agreement_zone`` of the company); of ``people``
         themselves when left out.
+    names : mapping, optional
+        What people are called, where there is room for it beside the id.
     least : float
         Points. Marked is who lies outside the zone and at least this far from the rubric's points; labelled are
         the farthest ``most`` of them.
@@ -248,16 +251,17 @@ def kpi_against_rating(
     gap, letter, line_height = 0.02 * (right - left), 0.075 * (right - left) / width, 0.36
     for i in sorted(farthest, key=lambda i: -y[i]):
         who = both["employee_id"].iloc[i]
-        label = f"{who} {names[who]}" if names and who in names else who
+        texts = dict.fromkeys([f"{who} {names[who]}" if names and who in names else who, who])
         places = []
-        for nth, (side, up) in enumerate((s, u) for u in (0, line_height, -line_height) for s in (1, -1)):
-            begin = x[i] + gap if side == 1 else x[i] - gap - letter * letters(label)
-            end, level = begin + letter * letters(label), y[i] + up
+        sides = [(text, s, u) for text in texts for u in (0, line_height, -line_height) for s in (1, -1)]
+        for nth, (text, side, up) in enumerate(sides):
+            begin = x[i] + gap if side == 1 else x[i] - gap - letter * letters(text)
+            end, level = begin + letter * letters(text), y[i] + up
             dots = (np.abs(y - level) < 0.2) & (x > begin - gap) & (x < end + gap) & (np.arange(len(x)) != i)
             labels = sum(abs(t - level) < line_height and begin < e and b < end for b, e, t in taken)
             out = begin < left or end > right or not scale[0] <= level <= scale[1] + 0.12
-            places.append((99 * out + 9 * labels + dots.sum(), nth, begin, end, level, side))
-        _, _, begin, end, level, side = min(places)
+            places.append((99 * out + 9 * labels + dots.sum(), nth, begin, end, level, side, text))
+        _, _, begin, end, level, side, label = min(places)
         taken.append((begin, end, level))
         ax.text(
             begin if side == 1 else end,
@@ -302,15 +306,23 @@ def kpi_against_rating(
 
 @drawn
 def unit_multiples(
-    distribution: pd.DataFrame, *, stage: str = "adjusted", level: float = 0.99, columns: int = 6, width: float = 9.4
+    distribution: pd.DataFrame,
+    *,
+    stage: str = "adjusted",
+    level: float = 0.99,
+    columns: int = 6,
+    most: int = 120,
+    width: float = 9.4,
 ) -> Chart:
-    """Grades of every unit, one scale: outside chance first, then too small to test, then by id."""
+    """Grades of units, one scale: outside chance first, then too small to test, then by id; ``most`` at most."""
     rows = distribution[(distribution["stage"] == stage) & ~distribution["grade"].str.contains("+", regex=False)]
     rows = rows[(rows["unit"] != COMPANY) & ~rows["unit"].str.startswith(POOLED)]
     units = unit_order(rows)
     if not rows["n"].sum():
         return empty(say("No unit has a grade."), width)
-    down = -(-len(units) // columns)
+    left, units = len(units[most:]), units[:most]
+    rows = rows[rows["unit"].isin(units)]
+    down = -(-(len(units) + (left > 0)) // columns)
     chart = Chart(figsize=(width, 1.62 * down))
     top = rows["share"].astype(float).max()
     size = rows.groupby("unit")["n"].sum()
@@ -384,6 +396,11 @@ def unit_multiples(
         )
         counts = commas(f"{g} {int(own['n'].loc[g])}" for g in names)
         said.append(say("{unit} ({n} people): {counts}; {verdict}.", unit=unit, n=n, counts=counts, verdict=verdict))
+    if left:
+        said.append(say("{n} units more are in the table distribution.", n=left))
+        at = len(units)
+        place = (at % columns) / columns + 0.004, 1 - (at // columns + 0.3) / down
+        chart.text(*place, "\n".join(wrap(said[-1], 26)), va="top", color=INK2, fontsize=9)
     grey = say("Grey is {level} of what chance alone gives.", level=f"{100 * level:.0f} %")
     chart.description = sentences([grey, *said])
     return chart

@@ -78,7 +78,7 @@ def grade_bars(
         x, middle = 3 + step * i, 3 + step * i + 17
 
         def level(people: float) -> float:
-            return 96 - 84 * people / n / ceiling
+            return 96 - 80 * people / n / ceiling
 
         if tested and np.isfinite(low[g]) and np.isfinite(high[g]):
             parts.append(

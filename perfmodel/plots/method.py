@@ -36,12 +36,14 @@ def curve(
     ylabel: str = "",
     log: bool = False,
     reference: float | None = None,
+    proportional: bool = False,
     digits: int = 2,
     width: float = 4.4,
 ) -> Chart:
     """Lines of ``y`` against ``x``, one for each value of ``by``, with a dot and a value at each point.
 
-    ``log``: both axes logarithmic. ``reference``: a level to be reached.
+    ``log``: both axes logarithmic. ``reference``: a level to be reached. ``proportional``: a thin line from each
+    line's last point back, as it would be if ``y`` were proportional to ``x``.
     """
     rows = table.dropna(subset=[x, y]).sort_values(x, kind="stable")
     if rows.empty:
@@ -58,6 +60,8 @@ def curve(
     groups = [("", rows)] if by is None else list(rows.groupby(by, sort=True))
     for name, own in groups:
         ax.plot(own[x], own[y], "-o", color=BLUE, ms=4.5, lw=1.4)
+        if proportional:
+            ax.plot(own[x], own[x] * (own[y].iloc[-1] / own[x].iloc[-1]), color=INK2, lw=0.8, ls=":", zorder=0)
         if by is not None:
             ax.annotate(
                 str(name), (own[x].iloc[-1], own[y].iloc[-1]), xytext=(6, 0), textcoords="offset points", va="center"
@@ -93,6 +97,8 @@ def curve(
     ax.set_xlabel(xname)
     ax.set_ylabel(yname)
     reached = [] if reference is None else [say("To be reached: {level}.", level=f"{reference:g}")]
+    if proportional:
+        reached.append(say("Dotted: in proportion to {x}.", x=xname))
     chart.description = sentences([say("{y} by {x}: {values}.", y=yname, x=xname, values=semicolons(said)), *reached])
     return chart
 

@@ -200,7 +200,8 @@ def drift(quarters: Mapping[str, pd.DataFrame], spread: Mapping[str, float]) -> 
         known = known.assign(severity=known["severity"] / told, se=known["se"] / np.sqrt(told))
         both = [rater for rater in known.index if rater in past]
         shift = float(known.loc[both, "severity"].mean() - np.mean([past[i][0] for i in both])) if both else 0.0
-        for rater, severity, se in zip(known.index, known["severity"], known["se"], strict=True):
+        shown = table.loc[known.index, ["severity", "se"]].to_numpy(float).tolist()
+        for rater, severity, se, own in zip(known.index, known["severity"], known["se"], shown, strict=True):
             change = z = np.nan
             high, low = sums.get(rater, (0.0, 0.0))
             value = severity - shift
@@ -214,8 +215,7 @@ def drift(quarters: Mapping[str, pd.DataFrame], spread: Mapping[str, float]) -> 
                 past[rater] = (value, 1 / se**2)
             sums[rater] = high, low
             signal = "severer" if high > LIMIT else "more lenient" if low > LIMIT else ""
-            shown = table.loc[rater, ["severity", "se"]]
-            rows.append((rater, quarter, *shown, change, z, high, low, signal))
+            rows.append((rater, quarter, *own, change, z, high, low, signal))
     names = ["rater_id", "quarter", "severity", "se", "change", "z", "high", "low", "signal"]
     return pd.DataFrame(rows, columns=names).sort_values(["rater_id", "quarter"], kind="stable", ignore_index=True)
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -289,20 +290,27 @@ class Model:
         shared = USUAL_AGREEMENT * (known + own + rater + e.residual / items)
         return float(np.clip(known + own - shared, 0.0, own))
 
-    def draws(self, n: int, seed: int | Sequence[int]) -> np.ndarray:
-        """What combined adjusted ratings might have been; see ``SeverityFit.rating_draws``."""
+    @cached_property
+    def _to_items(self) -> tuple[Any, Any, np.ndarray]:
+        """What a combined rating takes of each rater (raters, items), of each rater's view of a person (views, items),
+        and the root of the sum of squares of its ratings' shares (items,)."""
         from scipy.sparse import csr_array
 
-        rows, table = self.counted, self.adjusted
+        rows, n = self.counted, len(self.adjusted)
+        to_item = csr_array((rows["part"], (rows["r"], rows["item"])), shape=(len(self.rater_ids), n))
+        pair = rows["r"].to_numpy() * len(self.employee_ids) + rows["e"].to_numpy()
+        _, cell = np.unique(pair, return_inverse=True)
+        of_cell = csr_array((rows["part"], (cell, rows["item"])), shape=(int(cell.max(initial=-1)) + 1, n))
+        return to_item, of_cell, np.sqrt(np.bincount(rows["item"], rows["part"] ** 2, n))
+
+    def draws(self, n: int, seed: int | Sequence[int]) -> np.ndarray:
+        """What combined adjusted ratings might have been; see ``SeverityFit.rating_draws``."""
+        table = self.adjusted
         if not self.identified.any():
             return np.full((n, len(table)), np.nan)
         rng = np.random.default_rng(seed)
         raw = table["rating_raw"].to_numpy()
-        to_item = csr_array((rows["part"], (rows["r"], rows["item"])), shape=(len(self.rater_ids), len(table)))
-        pair = rows["r"].to_numpy() * len(self.employee_ids) + rows["e"].to_numpy()
-        _, cell = np.unique(pair, return_inverse=True)
-        of_cell = csr_array((rows["part"], (cell, rows["item"])), shape=(int(cell.max(initial=-1)) + 1, len(table)))
-        own = np.sqrt(np.bincount(rows["item"], rows["part"] ** 2, len(table)))
+        to_item, of_cell, own = self._to_items
         weight = np.cumsum([w for w, _ in self.effects])
         # Each draw takes one set of variances, each as often as it weighs.
         chosen = np.minimum(np.searchsorted(weight, (np.arange(n) + rng.random()) / n), len(weight) - 1)
@@ -313,8 +321,13 @@ class Model:
             severity = self.severity_of(e) - self.centred(e.draw("rater", len(at), rng))
             value = raw + severity @ to_item
             if halo := np.sqrt(self._halo_variance(e)):
-                value += halo * rng.standard_normal((len(at), of_cell.shape[0])) @ of_cell
-            drawn[at] = value + np.sqrt(e.residual) * own * rng.standard_normal(value.shape)
+                seen = rng.standard_normal((len(at), of_cell.shape[0]))
+                seen *= halo
+                value += seen @ of_cell
+            rest = rng.standard_normal(value.shape)
+            rest *= np.sqrt(e.residual) * own
+            value += rest
+            drawn[at] = value
         drawn[:, table["se"].isna()] = np.nan
         return drawn
 

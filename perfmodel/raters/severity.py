@@ -278,13 +278,21 @@ class SeverityFit:
         names = ["employee_id", "scorecard", "kpi", "rating", "expected", "others"]
         if not self.model.identified.any():
             return pd.DataFrame(columns=names)
-        rows = self.model.residuals
-        raters = rows.groupby("e")["r"].transform("nunique")
-        own = rows[(rows["rater_id"] == rater_id) & (raters > 1)]
-        own = own.assign(expected=own["rating"] - own["rest"], others=raters[own.index] - 1)
+        if rater_id not in self._compared:
+            return pd.DataFrame(columns=names)
+        own = self._compared[rater_id]
         order = own["rest"].abs().round(9).sort_values(ascending=False, kind="stable").index
         first = own.loc[order].drop_duplicates("employee_id").head(n)
         return first[names].reset_index(drop=True)
+
+    @cached_property
+    def _compared(self) -> dict[str, pd.DataFrame]:
+        """By rater: ratings of people whom others rate too, what is ``expected``, and the number of ``others``."""
+        rows = self.model.residuals
+        raters = rows.groupby("e")["r"].transform("nunique")
+        own = rows[raters > 1]
+        own = own.assign(expected=own["rating"] - own["rest"], others=raters[own.index] - 1)
+        return {str(rater): part for rater, part in own.groupby("rater_id", sort=False)}
 
     def sentences(self) -> list[str]:
         """Headline findings, numbers first."""

@@ -11,7 +11,6 @@ from markupsafe import Markup
 from .. import plots
 from ..language import say, say_n, told
 from ..plots.grades import unit_order
-from ..plots.theme import rows_of
 from ..raters.links import ASSUMPTIONS
 from . import words
 from .page import control_totals, counts_of, document, quarter, render
@@ -24,11 +23,12 @@ ABOUT = {
     "health": "reliability, redundancy, drift, and what to change in the scheme",
     "annual": "quarters to a year by three methods, and who has none",
     "scheme": "what is measured, and how it counts",
-    "data_quality": "what came in, what is late, what does not agree",
+    "data_check": "what came in, what is late, what does not agree",
     "scores": "points, weights, scores and where they come from",
     "rater": "links, intervals, whom to double-rate next",
     "severity": "links, intervals, whom to double-rate next",
     "weight": "what follows from any permitted choice of weights",
+    "company": "distribution, raters, discussion list, money",
     "calibration": "distribution, raters, discussion list, money",
     "distribution": "grades against guideline and chance",
 }
@@ -100,22 +100,26 @@ def index_page(
         meta[say("Ledger head")] = manifest["ledger_head"][:12]
     meta |= {
         say("Quarter"): quarter(view.scheme),
-        say("Rated"): say("{scored} of {total}, {n} units", scored=scored, total=total, n=len(view.units)),
+        say("Rated"): say("{scored} of {total}", scored=scored, total=total)
+        if view.unit
+        else say("{scored} of {total}, {n} units", scored=scored, total=total, n=len(view.units)),
         say("Control totals agree"): control_totals(assessment),
     }
     of = f"{cycle.id} {view.unit}" if view.unit else cycle.id
     title = say("Performance calibration, {cycle}", cycle=of)
     head = render("head.html.j2", title=title, status=assessment.status, meta=meta, simulated=cycle.simulated, level=1)
     panels = _units(view, units or {})
+    parts = _parts(notebooks, view)
     main = render(
         "index.html.j2",
+        unit=view.unit,
         where=words.adjusted_where(assessment.severity.link),
-        findings=_findings(view, panels),
+        findings=_findings(view, panels, _report_of(parts)),
         units=panels,
         flags=_false_flags(panels),
-        needs=(needs := [*_without_pack(failed or {}), *_needs(view, panels)])[:NEEDS_SHOWN],
+        needs=(needs := [*_without_pack(failed or {}), *_needs(view, panels, _report_of(parts))])[:NEEDS_SHOWN],
         left=len(needs) - len(needs[:NEEDS_SHOWN]),
-        parts=_parts(notebooks, view),
+        parts=parts,
         provenance=_provenance(assessment, manifest, others),
     )
     return document(title, Markup(head), Markup(main), kind="index")
@@ -181,13 +185,21 @@ def _false_flags(units: list[dict[str, Any]]) -> dict[str, Any]:
     return {"tested": sum(u["grades"] for u in units if u["tested"]), "found": sum(len(u["outside"]) for u in units)}
 
 
-def _findings(view: View, units: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Four findings, each a heading that says it and a line that says what to do."""
+def _report_of(parts: list[dict[str, str]]) -> str:
+    """The address of the calibration report among the parts of a run, empty if it is none of them."""
+    return next((p["href"] for p in parts if p["href"] in ("company.html", "calibration_report.html")), "")
+
+
+def _findings(view: View, units: list[dict[str, Any]], report: str) -> list[dict[str, Any]]:
+    """Four findings, each a heading that says it and leads on, and a line that says what to do."""
     s = view.scores
     outside = [u for u in units if u["outside"]]
     tested = sum(u["tested"] for u in units)
-    if outside:
+    if view.unit:
+        first = _finding_of_a_unit(view, outside, tested)
+    elif outside:
         first = {
+            "href": outside[0]["page"],
             "title": say_n(
                 "{n} unit of {total} is outside chance",
                 "{n} units of {total} are outside chance",
@@ -234,8 +246,10 @@ def _findings(view: View, units: list[dict[str, Any]]) -> list[dict[str, Any]]:
     second = {
         "title": say_n(
             "Adjustment moves {n} grade", "Adjustment moves {n} grades", len(changed), n=words.grouped(len(changed))
-        ),
-        "text": words.gap().join([moves, rest]),
+        )
+        if len(changed)
+        else say("Adjustment moves no grade"),
+        "text": words.gap().join([moves, rest]) if len(changed) else rest,
     }
     close = len(view.close)
     call = f"{view.limits.call:.2f}".removeprefix("0")
@@ -261,6 +275,7 @@ def _findings(view: View, units: list[dict[str, Any]]) -> list[dict[str, Any]]:
         fourth = {
             "title": say_n("{n} result late: PARTIAL", "{n} results late: PARTIAL", late, n=words.grouped(late)),
             "text": say("The run cannot be made final until all are in. The chase list below names the owner."),
+            "href": "#needs",
             "need": True,
         }
     else:
@@ -273,36 +288,43 @@ def _findings(view: View, units: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 total=len(s),
             ),
         }
-    return [f | {"need": f.get("need", False)} for f in (first, second, third, fourth)]
+    return [{"need": False, "href": report} | f for f in (first, second, third, fourth)]
 
 
-def _needs(view: View, units: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _finding_of_a_unit(view: View, outside: list[dict[str, Any]], tested: int) -> dict[str, Any]:
+    """The first finding of a unit's own pack."""
+    if outside:
+        text = say("{finding}. Look at targets and rater first.", finding=outside[0]["text"])
+        return {"title": say("The grades lie outside chance"), "text": text}
+    if tested:
+        return {"title": say("The grades lie within chance"), "text": say("No action needed on the distribution.")}
+    text = say("The unit has under {n} people.", n=view.limits.min_unit)
+    return {"title": say("Too few people to tell from chance"), "text": text}
+
+
+def _needs(view: View, units: list[dict[str, Any]], report: str) -> list[dict[str, Any]]:
     """What needs a decision: where, what, kind, whose turn; what blocks stands first."""
     rows: list[dict[str, Any]] = []
+    pages = {u["unit"]: u["page"] for u in units}
 
     def add(where: str, what: str, kind: str, turn: str, act: bool = True) -> None:
-        rows.append({"where": where, "what": what, "kind": kind, "turn": turn, "act": act})
+        href = pages.get(where) or (report if where == company else "")
+        rows.append({"where": where, "what": what, "kind": kind, "turn": turn, "act": act, "href": href})
 
     company = view.unit or say("Company")
     for u in units:
         if u["outside"]:
             what = say("{finding}. Look at targets and rater before the grades", finding=u["text"])
             add(u["unit"], what, say("distribution"), say("Unit head, HR"))
-    for row in rows_of(view.late):
-        what = say(
-            "{employee}: {kpi} {what} late; PARTIAL until it is in",
-            employee=row.employee_id,
-            kpi=view.kpi_names.get(row.kpi, row.kpi),
-            what=told(row.what),
-        )
-        add(row.unit, what, say("data"), _owner(row.owner))
+    for (unit, who), late in view.late.groupby(["unit", "employee_id"], sort=False):
+        add(unit, _late(view, who, late), say("data"), words.listing([*dict.fromkeys(map(_owner, late["owner"]))], 2))
     links = view.tables["links"]
     raters = view.tables["raters"]
     alone = raters[raters["verdict"] == "left alone"]
     if len(alone):
         what = say_n(
-            "{raters} share nobody with another rater: {n} person left alone. A second rating would link them",
-            "{raters} share nobody with another rater: {n} people left alone. A second rating would link them",
+            "{raters}: nobody rated in common with another rater; {n} person left alone. A second rating links them",
+            "{raters}: nobody rated in common with another rater; {n} people left alone. A second rating links them",
             len(view.left_alone),
             n=words.grouped(len(view.left_alone)),
             raters=words.listing(alone["rater_id"].tolist(), 4),
@@ -324,17 +346,25 @@ def _needs(view: View, units: list[dict[str, Any]]) -> list[dict[str, Any]]:
             both=len(set(view.close) & set(view.changed.index)),
         )
         add(company, what, say("cut line"), say("Committee"))
+    if view.unit and view.cases:
+        named = words.listing([case["id"] for case in view.cases], 4)
+        what = say_n("{n} case to discuss: {names}", "{n} cases to discuss: {names}", len(view.cases), names=named)
+        add(company, what, say("cases"), say("Committee"))
     pool = view.tables["pool"].dropna(subset=["cost"])
     if len(pool):
         end = pool.iloc[-1]
         cost, budget = round(end["cost"] / 1000), round(end["budget"] / 1000)
-        what = say(
-            "{step} cost {cost} of pool {budget} thousand {currency}: balance {balance}",
-            step=say(str(end["step"]).capitalize()),
-            cost=words.grouped(cost),
-            budget=words.grouped(budget),
-            currency=end["currency"],
-            balance=words.grouped(budget - cost),
+        figures = {
+            "step": say(str(end["step"]).capitalize()),
+            "cost": words.grouped(cost),
+            "budget": words.grouped(budget),
+            "currency": end["currency"],
+            "balance": words.grouped(budget - cost),
+        }
+        what = (
+            say("{step} cost {cost} of targets {budget} thousand {currency}: balance {balance}", **figures)
+            if view.unit
+            else say("{step} cost {cost} of pool {budget} thousand {currency}: balance {balance}", **figures)
         )
         add(company, what, say("money"), say("Finance"), cost > budget)
     codes = pd.Series([f.code for f in view.assessment.findings if f.level == "warning"], dtype=str)
@@ -347,7 +377,7 @@ def _needs(view: View, units: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _without_pack(failed: Mapping[str, str]) -> list[dict[str, Any]]:
     """A line for each unit whose pack could not be made, the first of them by name."""
-    row = {"kind": say("pack"), "turn": say("Whoever runs this"), "act": True}
+    row = {"kind": say("pack"), "turn": say("Whoever runs this"), "act": True, "href": ""}
     rows = [
         {**row, "where": unit, "what": say("No pack: {why}. Run the same command again", why=told(why))}
         for unit, why in list(failed.items())[:FAILED_SHOWN]
@@ -356,6 +386,25 @@ def _without_pack(failed: Mapping[str, str]) -> list[dict[str, Any]]:
         what = say("{n} more units have no pack; manifest.json names them", n=words.grouped(more))
         rows += [{**row, "where": say("Company"), "what": what}] if more > 0 else []
     return rows
+
+
+def _late(view: View, who: str, late: pd.DataFrame) -> str:
+    """What of one person is late: one row, however much it is."""
+    if len(late) > 1:
+        names = [view.kpi_names.get(kpi, kpi) for kpi in late["kpi"]]
+        return say(
+            "{employee}: {n} figures late ({names}); PARTIAL until they are in",
+            employee=who,
+            n=len(late),
+            names=words.listing(names, 2),
+        )
+    row = late.iloc[0]
+    return say(
+        "{employee}: {kpi} {what} late; PARTIAL until it is in",
+        employee=who,
+        kpi=view.kpi_names.get(row["kpi"], row["kpi"]),
+        what=told(row["what"]),
+    )
 
 
 def _owner(name) -> str:

@@ -15,11 +15,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from ..language import say, say_n, spoken, told
-from ..plots.theme import ENLARGED, Chart, inline
+from ..plots.theme import ENLARGED, Chart, inline, letters
 from . import sorting, words
 
 CHIPS = {"draft": ("DRAFT", "PROVISIONAL"), "partial": ("PARTIAL",), "final": ("FINAL",)}
 # Nothing can be fetched, and no script can run but the one whose digest is added, whatever the cells of a page hold.
+LONG, MIDDLE = 28, 13  # letters over which a text takes a line of its own, or most of one, on a phone
+PHONE = 52  # letters that a phone shows beside each other
+FEW = 6  # columns up to which a table of short cells is not drawn apart to the width of the page
+NARROW = 6.0  # inches up to which a chart can be read at a phone's width
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
 
@@ -82,9 +86,10 @@ class Figure(Value):
 
     def body(self) -> Markup:
         title, alt = words.shown(self.title), words.shown(self.alt)
-        return Markup('<figure class="value"><h2>{}</h2>{}{}</figure>').format(
-            title, _caption(self.caption), drawing(self.fig, title, alt)
-        )
+        drawn = drawing(self.fig, title, alt)
+        if self.fig.get_figwidth() > NARROW:
+            drawn = _aside(drawn, title or say("Chart"), "drawn")
+        return Markup('<figure class="value"><h2>{}</h2>{}{}</figure>').format(title, _caption(self.caption), drawn)
 
 
 def drawing(fig, title: str, alt: str = "") -> Markup:
@@ -103,6 +108,13 @@ def drawing(fig, title: str, alt: str = "") -> Markup:
     return inline(out.getvalue(), title, alt or title, width=f"{fig.get_figwidth() * ENLARGED:.2f}in")
 
 
+def _aside(content: Markup, name: str, kind: str = "") -> Markup:
+    """What may be wider than a phone: it scrolls by itself, by keyboard too, and its edge says so."""
+    return Markup('<div class="{}" role="region" aria-label="{}" tabindex="0">{}</div>').format(
+        f"scroll {kind}".strip(), name, content
+    )
+
+
 def _caption(text: str) -> Markup:
     return Markup('<p class="sub">{}</p>').format(words.shown(text)) if text else Markup("")
 
@@ -112,7 +124,7 @@ class Table(Value):
     """A table as committees read it: numbers right-aligned and rounded for show only, missing cells empty.
 
     ``labels`` renames columns, ``formats`` names a format of ``words.FORMATS`` by column, ``limit`` shows only the
-    first rows and says how many are left.
+    first rows and says how many are left. What is too wide for a phone becomes a card a row there.
     """
 
     frame: pd.DataFrame
@@ -128,24 +140,9 @@ class Table(Value):
             frame = frame.reset_index()
         shown = frame if self.limit is None else frame.head(self.limit)
         formats = {c: (self.formats or {}).get(c) or words.format_of(str(c), frame[c]) for c in frame.columns}
-        head = Markup("").join(
-            Markup('<th scope="col"{}>{}</th>').format(
-                _side(formats[c]), words.shown((self.labels or {}).get(c, "")) or words.label(str(c))
-            )
-            for c in frame.columns
-        )
-        cells = {c: [words.FORMATS[formats[c]](words.cell(str(c), v)) for v in shown[c]] for c in frame.columns}
-        rows = Markup("").join(
-            Markup("<tr>{}</tr>").format(
-                Markup("").join(
-                    Markup('<th scope="row">{}</th>').format(cells[c][i])
-                    if k == 0
-                    else Markup("<td{}>{}</td>").format(_side(formats[c]), cells[c][i])
-                    for k, c in enumerate(frame.columns)
-                )
-            )
-            for i in range(len(shown))
-        )
+        heads = [words.shown((self.labels or {}).get(c, "")) or words.label(str(c)) for c in frame.columns]
+        cells = [[words.FORMATS[formats[c]](words.cell(str(c), v)) for v in shown[c]] for c in frame.columns]
+        sides = ["", *(_side(formats[c]) for c in frame.columns[1:])]  # the first heads its row, number or not
         left = len(frame) - len(shown)
         note = Markup('<p class="note">{}</p>').format(_more_rows(left)) if left else Markup("")
         title = _heading(self.title)
@@ -153,10 +150,53 @@ class Table(Value):
             none = say("None.")
             return Markup('<section class="value">{}{}<p>{}</p></section>').format(title, _caption(self.caption), none)
         name = words.shown(self.title or self.caption) or say("Table")
-        return Markup(
-            '<section class="value">{}{}<div class="scroll" role="region" aria-label="{}" tabindex="0">'
-            "<table{}><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>{}</section>"
-        ).format(title, _caption(self.caption), name, sorting.sorts(len(shown)), head, rows, note)
+        kind, table = _grid(heads, cells, sides)
+        return Markup('<section class="value">{}{}{}{}</section>').format(
+            title, _caption(self.caption), _aside(table, name, kind), note
+        )
+
+
+def _grid(heads: Sequence[str], cells: Sequence[Sequence[str]], sides: Sequence[str]) -> tuple[str, Markup]:
+    """What kind of table it is, and its HTML: columns of cells under their heads, the first column heading the rows."""
+    wide = [max((letters(str(text)) for text in column), default=0) for column in cells]
+    least = [min(wide[0], 16), *wide[1:]]  # what heads a row may break
+    stacks = sum(max(w, min(letters(head), 9)) + 2 for w, head in zip(least, heads, strict=True)) > PHONE
+    role = (lambda name: Markup(' role="{}"').format(name)) if stacks else (lambda name: Markup(""))
+    # Ids and names of units break at no hyphen.
+    tight = [
+        max(map(letters, column), default=0) <= MIDDLE and not any(" " in text for text in column) for column in cells
+    ]
+    kinds = [
+        " ".join(filter(None, [side or ("nw" if t else ""), _span(w) if stacks else ""]))
+        for side, t, w in zip(sides, tight, wide, strict=True)
+    ]
+    opened = [
+        Markup("<td{}{}{}>").format(
+            role("cell"),
+            Markup(' class="{}"').format(kind) if kind else "",
+            Markup(' data-l="{}"').format(head) if stacks else "",
+        )
+        for head, kind in zip(heads, kinds, strict=True)
+    ]
+    top = Markup("").join(
+        Markup('<th{} scope="col"{}>{}</th>').format(role("columnheader"), Markup(' class="r"') if side else "", head)
+        for head, side in zip(heads, sides, strict=True)
+    )
+    rows = Markup("").join(
+        Markup('<tr{}><th{} scope="row"{}>{}</th>{}</tr>').format(
+            role("row"),
+            role("rowheader"),
+            Markup(' class="nw"') if tight[0] else "",
+            first,
+            Markup("").join(Markup("{}{}</td>").format(tag, text) for tag, text in zip(opened[1:], rest, strict=True)),
+        )
+        for first, *rest in zip(*cells, strict=True)
+    )
+    table = Markup("<table{}{}><thead{}><tr{}>{}</tr></thead><tbody{}>{}</tbody></table>").format(
+        role("table"), sorting.sorts(len(cells[0])), role("rowgroup"), role("row"), top, role("rowgroup"), rows
+    )
+    few = len(heads) <= FEW and max(wide) <= LONG
+    return " ".join(name for name, holds in (("stack", stacks), ("few", few)) if holds), table
 
 
 def _heading(title: str) -> Markup:
@@ -167,8 +207,12 @@ def _more_rows(n: int) -> str:
     return say("{n} more rows.", n=words.grouped(n))
 
 
-def _side(kind: str) -> Markup:
-    return Markup("") if kind == "text" else Markup(' class="r"')
+def _span(width: float) -> str:
+    return "long" if width > LONG else "mid" if width > MIDDLE else ""
+
+
+def _side(kind: str) -> str:
+    return "" if kind == "text" else "r"
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -19,6 +19,8 @@ from .page import Value, add_up, document, drawing, quarter, render
 from .view import View, seen
 
 SHOWN_OF_A_UNIT_IN_COMPANY = 3
+# A page that a browser opens at once holds about 5 MB: lists of so many units, rows of so many people.
+LISTED_UNITS, LISTED_PEOPLE = 250, 5_000
 
 
 def calibration_report(assessment, unit: str | None = None, *, manifest: Mapping[str, Any] | None = None) -> "Report":
@@ -184,7 +186,7 @@ class Report(Value):
         v = self.view
         call = f"{v.limits.call:.2f}".removeprefix("0")
         if not v.late.empty:
-            listed = words.listing([f"{r.employee_id} {r.kpi}" for r in rows_of(v.late)], 3)
+            listed = words.listing([f"{r.employee_id} {v.kpi_names.get(r.kpi, r.kpi)}" for r in rows_of(v.late)], 3)
             bold = say_n(
                 "{n} result late, so this report is {partial}",
                 "{n} results late, so this report is {partial}",
@@ -220,7 +222,13 @@ class Report(Value):
         raters = v.raters
         apart = int(raters["verdict"].isin(["severe", "lenient"]).sum())
         if apart:
-            b = say("{n} of {total} raters differ from the rest", n=words.number_word(apart), total=len(raters))
+            b = say_n(
+                "{n} of {total} raters differs from the rest",
+                "{n} of {total} raters differ from the rest",
+                apart,
+                n=words.number_word(apart),
+                total=len(raters),
+            )
         elif raters["severity"].notna().any():
             b = say("No rater differs from the rest")
         else:
@@ -255,7 +263,7 @@ class Report(Value):
             (
                 "C. " + c,
                 say(
-                    "KPI score and rating, one dot a person; named: {apart} points apart",
+                    "KPI score and rating, one dot a person; orange: outside the grey and {apart} points apart",
                     apart=f"{v.limits.disagreement:g}",
                 ),
                 plots.kpi_against_rating(
@@ -305,7 +313,7 @@ class Report(Value):
             by_unit.setdefault(case["unit"], []).append(case)
         most = v.limits.shown if v.unit else SHOWN_OF_A_UNIT_IN_COMPANY
         lists = []
-        for unit in [v.unit] if v.unit else sorted(by_unit):
+        for unit in [v.unit] if v.unit else self._listed_units:
             cases = by_unit.get(unit, [])
             shown = cases[:most]
             title = say(
@@ -324,6 +332,12 @@ class Report(Value):
         return lists
 
     @cached_property
+    def _listed_units(self) -> list[str]:
+        """Units whose first cases stand on the company's page: all; of very many, those outside chance first."""
+        flagged = {case["unit"] for case in self.view.cases}
+        return sorted([unit for unit in self.view.units if unit in flagged][:LISTED_UNITS])
+
+    @cached_property
     def _units(self) -> list[dict[str, Any]]:
         """One row a unit for the company's report, in the order of unit_order."""
         v = self.view
@@ -332,9 +346,13 @@ class Report(Value):
         rows = v.tables["distribution"]
         rows = rows[rows["stage"] == "adjusted"]
         flagged = pd.Series([c["unit"] for c in v.cases], dtype=str).value_counts()
+        of_unit = {unit: own.set_index("grade") for unit, own in rows.groupby("unit")}
+        people = v.scores["unit"].value_counts()
+        left_alone = v.scores.loc[list(v.left_alone), "unit"].value_counts()
+        listed = set(self._listed_units)
         out = []
         for unit in v.units:
-            own = rows[rows["unit"] == unit].set_index("grade")
+            own = of_unit.get(unit, rows.head(0).set_index("grade"))
             outside = list(own.index[own["verdict"] == "outside chance"])
             verdict = say("; ").join(
                 say(
@@ -347,18 +365,17 @@ class Report(Value):
                 for g in outside
             )
             small = own.empty or (own["verdict"] == "not tested").all()
-            scored = int((v.scores["unit"] == unit).sum())
-            alone = sum(v.scores.loc[e, "unit"] == unit for e in v.left_alone)
             counts = [int(own["n"].get(g, 0)) for g in v.grades]
             out.append(
                 {
                     "unit": unit,
-                    "n": scored,
+                    "n": int(people.get(unit, 0)),
                     "counts": counts,
                     "verdict": verdict or (say("too few to test") if small else say("within chance")),
                     "outside": bool(outside),
-                    "alone": alone,
+                    "alone": int(left_alone.get(unit, 0)),
                     "flagged": int(flagged.get(unit, 0)),
+                    "listed": unit in listed,
                 }
             )
         return out
@@ -397,6 +414,7 @@ class Report(Value):
                 letters=p_letters(v.grades),
                 past=words.joined(_quarter(k) for k, _ in v.past) or say("Past"),
                 units=self._units,
+                unlisted=sum(bool(u["flagged"]) and not u["listed"] for u in self._units),
                 grades=v.grades,
                 categories=categories,
                 strip_range=say("{low} to {high}", low=f"{low:.0f}", high=f"{high:.0f}"),
@@ -464,7 +482,11 @@ class Report(Value):
     def _source(self) -> Markup:
         v = self.view
         rows = []
-        for who in sorted(v.totals.index):
+        shown = set(v.totals.index)
+        if v.unit is None and len(shown) > LISTED_PEOPLE:
+            shown = {case["id"] for group in self._lists for case in group["cases"]}
+            shown |= {row.employee_id for row in rows_of(v.borderline)}
+        for who in sorted(shown):
             total: Any = v.totals.loc[who]
             score = v.scores.loc[who] if who in v.scores.index else None
             reason = str(total["reason"] or "") if score is None else str(score["reason"] or "")
@@ -475,12 +497,12 @@ class Report(Value):
                     "raters": _few(v.rated_by.get(who, [])),
                     "kpi_score": total["kpi_score"],
                     "rating": total["rating"],
-                    "reason": told(reason),
+                    "reason": told(v.named(reason)),
                     "score": score,
                     "p": [None if score is None else score[f"p_{g}"] for g in v.grades],
                 }
             )
-        return Markup(render("source.html.j2", rows=rows, grades=v.grades))
+        return Markup(render("source.html.j2", rows=rows, grades=v.grades, unlisted=len(v.totals) - len(shown)))
 
 
 def _guide(row: pd.Series) -> str:

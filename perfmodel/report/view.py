@@ -1,5 +1,6 @@
 """What an assessment says of one unit, or of the company: its tables cut to the people concerned."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -108,6 +109,10 @@ class View:
         parts = {item.id: item.name.say(lang) for item in self.scheme.items}
         return parts | {kpi.id: kpi.name.say(lang) for kpi in self.scheme.kpis}
 
+    def named(self, evidence: str) -> str:
+        """A method's sentence on figures that are missing, with their names where it has their ids."""
+        return re.sub(r"(?:^|(?<=, ))\w+(?= \()", lambda item: self.kpi_names.get(item[0], item[0]), evidence)
+
     @cached_property
     def posts(self) -> dict[str, str]:
         return {p.id: p.name.say(spoken()) for p in self.scheme.profiles}
@@ -190,7 +195,7 @@ class View:
                     "unit": flags["unit"].iloc[0],
                     "rank": flags["rank"].min(),
                     "flags": list(flags["flag"]),
-                    "evidence": list(dict.fromkeys(e for e in flags["evidence"].fillna("") if e)),
+                    "evidence": list(dict.fromkeys(self.named(e) for e in flags["evidence"].fillna("") if e)),
                 }
             )
         return sorted(out, key=lambda case: (case["rank"], case["id"]))
@@ -246,7 +251,8 @@ class View:
     def gaps(self) -> dict[tuple[str, str], int]:
         """Results, ratings and milestones that are late, not due or do not apply, by category."""
         items = self._own(self.assessment.items)
-        missing = items[items["status"].isin(["late", "not_due", "not_applicable"])]
+        awaited = items["status"].eq("late") & items["employee_id"].isin(self.late["employee_id"])
+        missing = items[awaited | items["status"].isin(["not_due", "not_applicable"])]
         return missing.groupby(["category", "status"]).size().to_dict()
 
     @cached_property

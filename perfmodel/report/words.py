@@ -47,6 +47,12 @@ def quantity(value: float) -> str:
     return (MINUS if value < 0 and float(text) else "") + text
 
 
+def cents(value: float) -> str:
+    """An amount in cents as money to the cent, thin space between thousands."""
+    whole, rest = divmod(abs(round(value)), 100)
+    return (MINUS if value < 0 else "") + f"{grouped(whole)}.{rest:02d}"
+
+
 def table_chance(value: float) -> str:
     """In a table a share keeps its leading zero; never 0 or 1 unless exact."""
     text = chance(float(value))
@@ -78,6 +84,7 @@ FORMATS: dict[str, Callable[[object], str]] = {
     "weight": _known(lambda v: f"{v:.1f} %"),
     "count": _known(grouped),
     "money": _known(grouped),
+    "cents": _known(cents),
     "number": _known(quantity),
     "text": _known(_text),
 }
@@ -171,6 +178,8 @@ FINISHED = frozenset(
 
 def cell(name: str, value):
     """A value of the column ``name`` as it is shown: a method's words in the language spoken, data as they are."""
+    if name == "roles" and isinstance(value, str):
+        return joined(told(role) for role in value.split("+"))
     of_groups = name == "unit" and isinstance(value, str) and (value == COMPANY or value.startswith(POOLED))
     return told(value) if isinstance(value, str) and (name in FINISHED or of_groups) else value
 

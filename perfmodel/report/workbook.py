@@ -64,8 +64,9 @@ def workbook(assessment, path: str | os.PathLike | IO[bytes], *, manifest: Mappi
 def _write(book, view: View, manifest: Mapping[str, Any]) -> None:
     style = _Styles(book)
     run = str(manifest.get("run_id", ""))
-    tables = view.tables
     named = pd.Series(view.names, dtype=object)
+
+    tables = {name: _called(frame, view) for name, frame in view.tables.items()}
 
     def with_name(frame: pd.DataFrame) -> pd.DataFrame:
         frame = frame.copy()
@@ -107,6 +108,14 @@ def _write(book, view: View, manifest: Mapping[str, Any]) -> None:
         if name in (discussion, decisions) and len(frame):
             _choices(sheet, frame, view.grades)
     _notes(book.add_worksheet(say("Notes")), view, style, run)
+
+
+def _called(frame: pd.DataFrame, view: View) -> pd.DataFrame:
+    """Posts and KPIs as the scheme calls them, and what is missing by its name."""
+    names = {"profile": view.posts, "driver": view.kpi_names}
+    called = {name: frame[name].replace(of) for name, of in names.items() if name in frame}
+    said = {name: frame[name].map(view.named, "ignore") for name in ("evidence", "reason") if name in frame}
+    return frame.assign(**called, **said)
 
 
 class _Styles:

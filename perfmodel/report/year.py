@@ -26,7 +26,7 @@ def year_banner(year) -> Banner:
     counts = year.counts
     meta = {
         say("Quarters"): say("{quarters} ({note})", quarters=words.listing(list(year.rests_on)), note=told(year.note)),
-        say("Rests on"): basis_sentence(year),
+        say("Grades from"): basis_sentence(year),
         say("Rated"): say("{scored} of {total}", scored=counts["scored"], total=counts["in"]),
         say("Control totals agree"): add_up(counts["in"], counts["scored"], counts["late"] + counts["no score"]),
     }
@@ -269,7 +269,7 @@ def year_labels() -> dict[str, str]:
         "scored": say("Scored"),
         "late": say("Late"),
         "decided": say("Decided"),
-        "rests_on": say("Rests on"),
+        "rests_on": say("Grades from"),
         "method": say("Method"),
         "mean_score": say("Mean score"),
         "by_score": say("By score"),

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ..errors import RunError
+from .parameters import find_notebooks
 from .run import NOTEBOOKS
 
 SAMPLE = NOTEBOOKS.parent / "data" / "2026Q3"
@@ -35,7 +36,7 @@ def measure(source: str | None, *, repeat: int, jobs: int | None, say: Callable[
     """
     cycle = str(Path(source or SAMPLE).resolve())
     jobs = jobs or os.cpu_count() or 1
-    count = len(list(NOTEBOOKS.glob("*.ipynb")))
+    count = len(find_notebooks((), NOTEBOOKS))  # those that a run executes when none is named
     python = [sys.executable]
 
     def timed(*command: str) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from ..errors import RunError
+from ..errors import RunError, TransientError
 from . import record
 from .translate import translated
 
@@ -145,11 +145,11 @@ class Kernels:
                 if self._stopping.is_set():
                     raise Stopped from None
                 if late.is_set():
-                    raise RunError(
+                    raise TransientError(
                         f"{job.name} took longer than {self.timeout:g} s and was stopped. Give it more with --timeout."
                     ) from None
                 if isinstance(error, DeadKernelError) or "died" in str(error).lower():
-                    raise RunError(
+                    raise TransientError(
                         f"{job.name}: its kernel died, as when memory runs out or it is killed. "
                         "Run again, with fewer at once (--jobs 1) if memory is short."
                     ) from None

@@ -3,14 +3,13 @@
 import hashlib
 import json
 import platform
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..errors import Finding, RunError
+from ..errors import Finding, RunError, by_code
 
 PACKAGES = ["numpy", "pandas", "scipy", "matplotlib", "PyYAML", "jinja2", "xlsxwriter"]
 PACKAGES += ["papermill", "nbclient", "nbconvert", "ipykernel"]
@@ -80,7 +79,7 @@ def warnings_of(findings: Iterable[Finding]) -> dict[str, Any]:
     """Warnings by code with their number, and the first of them in full."""
     warnings = [f for f in findings if f.level == "warning"]
     return {
-        "codes": dict(sorted(Counter(f.code for f in warnings).items())),
+        "codes": by_code(warnings, "warning"),
         "listed": [
             {"code": f.code, "file": f.file, "line": f.line, "column": f.column, "message": f.message}
             for f in warnings[:LISTED]

@@ -6,6 +6,7 @@ runs on its default: a report of something nobody asked for. So all is checked b
 
 import ast
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -158,6 +159,22 @@ def parse_settings(settings: Iterable[str], notebooks: Iterable[Notebook]) -> di
             if key in book.parameters:
                 values[book.name][key] = book.parameters[key].parse(text)
     return values
+
+
+def from_environment(text: str, option: str) -> str:
+    """``text``, or what the environment holds where it is ``env:NAME``: secrets do not belong on a command line.
+
+    Raises
+    ------
+    UsageError
+        If there is nothing of that name.
+    """
+    if not text.startswith("env:"):
+        return text
+    name = text.removeprefix("env:")
+    if not (held := os.environ.get(name, "").strip()):
+        raise UsageError(f"{option} {text}: the environment holds nothing called {name}. Set it there.")
+    return held
 
 
 def find_notebooks(names: Iterable[str], folder: Path) -> tuple[Notebook, ...]:

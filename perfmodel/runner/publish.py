@@ -1,8 +1,8 @@
 """From a folder that is being built to a run that is there: all of it or nothing.
 
-``.building-<run id>-<pid>/`` holds ``page/``, what will be published, and ``work/``, what will not. One
-rename publishes. Whoever builds holds a lock in it, so that what a killed run left is told from what
-another run is still making.
+``.building-<name>-<pid>/`` holds ``page/``, what will be published, and ``work/``, what will not. One
+rename publishes. Whoever builds or clears a name holds the lock that it belongs to (``lock``): one for the runs of a
+folder, one for the pages beside them. So what lies there under that name was left by one who was killed.
 """
 
 import json
@@ -10,65 +10,48 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from ..errors import RunError
 from ..language import speaking
+from . import lock
 from .manifest import changes, read_manifest
 
-# Windows has none: an open file cannot be removed there, which serves as the lock.
-fcntl: Any = import_module("fcntl") if find_spec("fcntl") else None
 BUILDING, REPLACED = ".building-", ".replaced-"
+PATIENCE = 600.0  # seconds to wait for whoever writes the pages beside the runs: the committee's take their time
+RUNS = "[0-9a-f]" * 4 + "-*"  # names of runs, as a pattern of file names
 
 
 @contextmanager
-def building(out: Path, run_id: str) -> Iterator[Path]:
-    """An empty folder to build ``run_id`` in, as an absolute path: kernels work elsewhere. Gone afterwards."""
-    folder = out.absolute() / f"{BUILDING}{run_id}-{os.getpid()}"
+def building(out: Path, name: str) -> Iterator[Path]:
+    """An empty folder to build ``name`` in, as an absolute path: kernels work elsewhere. Gone afterwards.
+
+    Its own name is of this process alone: the kernel of a killed run may for a moment go on writing into the old one.
+    """
+    folder = out.absolute() / f"{BUILDING}{name}-{os.getpid()}"
     folder.mkdir(mode=0o700)
-    with open(folder / "lock", "w") as lock:
-        _hold(lock)
-        try:
-            (folder / "work").mkdir()
-            (folder / "page").mkdir()
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        (folder / "work").mkdir()
+        (folder / "page").mkdir()
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def clear(out: Path) -> None:
-    """Remove what killed runs left in ``out``, and bring back a run that one had put aside to replace it."""
-    for folder in sorted(out.glob(f"{REPLACED}*")):
+def clear(out: Path, names: str) -> None:
+    """Remove what was left half made of ``names`` (a pattern) in ``out``, and bring back what was put aside for it.
+
+    Only for whoever holds the lock that these names belong to.
+    """
+    for folder in sorted(out.glob(f"{REPLACED}{names}")):
         run = out / folder.name.removeprefix(REPLACED)
         if run.exists():
             shutil.rmtree(folder, ignore_errors=True)
         else:
             os.replace(folder, run)
-    for folder in sorted(out.glob(f"{BUILDING}*")):
-        if not _is_held(folder / "lock"):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _hold(lock: IO[str]) -> None:
-    if fcntl:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _is_held(path: Path) -> bool:
-    if fcntl is None:
-        return False
-    try:
-        with open(path) as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
+    for folder in sorted(out.glob(f"{BUILDING}{names}-*")):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def publish(page: Path, run: Path, *, replace: bool = False) -> None:
@@ -94,18 +77,33 @@ def publish(page: Path, run: Path, *, replace: bool = False) -> None:
 
 
 def point_to(out: Path, run_id: str) -> Path:
-    """``out/index.html`` and ``out/latest`` name ``run_id`` as the newest run; the page to open.
+    """``out/index.html`` and ``out/latest`` name ``run_id`` as the newest run; the page to open."""
+    with lock.held(out, "run", wait=PATIENCE, name=lock.PAGES):
+        replace_text(out / "latest", f"{run_id}\n")
+        return list_runs(out)
 
-    The list of runs speaks the language of that run.
+
+def list_runs(out: Path) -> Path:
+    """``out/index.html`` made anew from the manifests, for whoever holds the lock of the pages; the page to open.
+
+    The list of runs speaks the language of the newest run.
     """
     from ..report.runs import runs_page
 
-    _replace(out / "latest", f"{run_id}\n")
+    run_id = newest(out)
     found = (read_manifest(path.parent) for path in sorted(out.glob("*/manifest.json")) if path.parent.name[0] != ".")
     runs = {run["run_id"]: run for run in found if "finished" in run}
     with speaking(runs[run_id]["parameters"]["lang"]):
-        _replace(out / "index.html", runs_page(runs.values(), run_id, committee_of(out)))
+        replace_text(out / "index.html", runs_page(runs.values(), run_id, committee_of(out)))
     return out / "index.html"
+
+
+def newest(out: Path) -> str:
+    """Id of the newest run in ``out``, "" where there is none yet."""
+    try:
+        return (out / "latest").read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return ""
 
 
 def committee_of(out: Path) -> dict[str, Any]:
@@ -126,7 +124,8 @@ def verify(run: Path) -> None:
         )
 
 
-def _replace(path: Path, text: str) -> None:
+def replace_text(path: Path, text: str) -> None:
+    """``text`` in ``path``, durable, and never half of it."""
     draft = path.with_name(f".{path.name}-{os.getpid()}")
     try:
         with open(draft, "w", encoding="utf-8", newline="\n") as file:

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec
 
-from ..errors import RunError
+from ..errors import RunError, WarningsError
 from ..language import say, speaking
 from ..pseudonyms import check_of
-from . import manifest, pdf, publish, record, translate
+from . import lock, manifest, pdf, publish, record, translate
 from .engine import Engine
 from .execute import Job, Kernels, each_as_it_ends
 from .kept import Kept, kept_in
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from ..cycle import Cycle
     from ..io.cycle import History
 
+P = ParamSpec("P")
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 RESTRICTED = "restricted/"  # tables whose name begins so go into a folder that only its owner may enter
 TIMEOUT = 600.0
@@ -37,12 +39,34 @@ FORKED = "forked"
 
 @dataclass(frozen=True)
 class Progress:
-    """What the caller wants to hear while a run goes on: sentences, and steps of a known number."""
+    """What the caller wants to hear while a run goes on: sentences, steps of a known number, and what came of it."""
 
     say: Callable[[str], None] = lambda text: None
     steps: Callable[[int], Callable[[], None]] = lambda total: lambda: None
+    done: Callable[[Path, bool], None] = lambda run, already: None  # the published run, and whether it stood before
 
 
+def _alone(run: Callable[P, Path]) -> Callable[P, Path]:
+    """``run``, but nobody else runs in the same folder meanwhile: the lock is held from before anything is read."""
+
+    @wraps(run)
+    def held(*args: P.args, **options: P.kwargs) -> Path:
+        given: dict[str, Any] = dict(options)
+        progress = given.get("progress") or Progress()
+        where = folder_of(
+            str(args[0] if args else given["source"]), given.get("out"), given.get("cycle"), given.get("scheme")
+        )
+        if where is None:  # no scheme that says which quarter it is: refused when it is read
+            return run(*args, **options)
+        with lock.held(where, "run", wait=given.get("wait") or 0.0, tell=progress.say) as dead:
+            if dead:
+                progress.say(f"{dead} was killed; what it left half made is cleared away")
+            return run(*args, **options)
+
+    return held
+
+
+@_alone
 def run(
     source: str,
     *,
@@ -63,12 +87,17 @@ def run(
     cycle: str | None = None,
     scheme: str | None = None,
     ledger_head: str = "",
+    strict: bool = False,
+    wait: float = 0.0,
     progress: Progress | None = None,
+    known_as: str = "",
+    bring: Callable[[Path], None] = lambda run: None,
 ) -> Path:
     """Check ``source``, run the notebooks on it and publish; the page to open.
 
     ``form`` "pdf" prints every page beside its HTML, too. ``ledger_head`` is printed as it stood, and is no part of
-    the run's id: a run knows no decision.
+    the run's id: a run knows no decision. Of a quarter that was fetched, ``known_as`` is what notebooks know it as, and
+    ``bring`` fetches what is published of a run before it is looked at (:mod:`perfmodel.runner.stored`).
 
     ``engine`` makes the packs of units, ``jobs`` processes of this machine unless told otherwise.
 
@@ -76,7 +105,8 @@ def run(
     as ever.
 
     A run that fails or is killed leaves what was published before untouched. The same input, scheme,
-    parameters and code are the same run: it is done once, unless ``force``.
+    parameters and code are the same run: it is done once, unless ``force``. One run at a time in a folder: a second
+    one waits ``wait`` seconds for the first. ``strict``: warnings refuse, before anything is computed.
 
     Raises
     ------
@@ -84,11 +114,14 @@ def run(
         For an unknown notebook, parameter or unit, before anything is computed.
     DataError, SchemeError
         If the cycle is refused.
+    Busy
+        If another run is going on in the same folder, and still is after ``wait`` seconds.
+    TransientError
+        If a notebook's kernel dies or takes longer than ``timeout`` seconds: the same may succeed another time.
     UnitsFailed
         If packs of units could not be made: the run is published without them, and run again they alone are made.
     RunError
-        If a notebook fails, dies, takes longer than ``timeout`` seconds, does not reach its last cell, or
-        reports other numbers than the run.
+        If a notebook fails, does not reach its last cell, or reports other numbers than the run.
     """
     progress = progress or Progress()
     if form == "pdf":
@@ -99,6 +132,8 @@ def run(
     values = parse_settings(settings, books)
     units = tuple(dict.fromkeys(units))
     data, history = read(source, cycle, scheme)
+    if strict:
+        _refuse_warnings(data, history)
     refuse_unknown("--unit ", units, data.employees["unit"], data.id)
     asked_for = [chosen["profile"] for chosen in values.values() if chosen.get("profile")]
     refuse_unknown("--set profile=", asked_for, [profile.id for profile in data.scheme.profiles], "the scheme")
@@ -118,17 +153,20 @@ def run(
     full = manifest.identity(inputs, asked, manifest.code_digest(book.path for book in books))
     folder = Path(out) if out is not None else folder_of_cycle(data.id)
     folder.mkdir(parents=True, exist_ok=True)
-    publish.clear(folder)
+    publish.clear(folder, publish.RUNS)
     run_id = _free_id(folder, full)
     target = folder / run_id
 
+    if target.exists():
+        bring(target)
     again = force or bool(target.exists() and manifest.read_manifest(target).get("failed_units"))
     if target.exists() and not again:
         publish.verify(target)
+        progress.done(target, True)
         progress.say(f"{run_id}: already done; --force does it again")
         return publish.point_to(folder, run_id)
 
-    place = os.path.abspath(source) if os.path.exists(source) else source
+    place = known_as or (os.path.abspath(source) if os.path.exists(source) else source)
     plan = _plan(books, values, units, {"cycle": place, "seed": seed, "lang": lang})
     tick = progress.steps(len(plan) + 1 + each_unit * data.employees["unit"].nunique())
     forked = kernels == FORKED and can_fork(progress.say)
@@ -214,6 +252,7 @@ def run(
         manifest.write_manifest(page, written)
         publish.publish(page, target, replace=again)
     shutil.rmtree(folder / FAILED, ignore_errors=True)
+    progress.done(target, False)
     first = publish.point_to(folder, run_id)
     if packs.failed:
         raise UnitsFailed(packs.failed, first)
@@ -238,18 +277,18 @@ def write_tables(
     if out.resolve() == Path(source).resolve():
         raise UsageError(f"{out} holds the quarter itself; results do not belong among what was delivered.")
     data, history = read(source, cycle, scheme)
-    out.mkdir(parents=True, exist_ok=True)
-    publish.clear(out)
     assessment = assess(data, history, seed)
     manifest.agreed(assessment.counts)
     tables = assessment.tables()
-    with publish.building(out, "tables") as build:
-        _write(tables, build / "page", below="")
-        for name in tables:
-            target = out / f"{name}.csv"
-            if name.startswith(RESTRICTED):
-                _restricted(out)
-            os.replace(build / "page" / f"{name}.csv", target)
+    with lock.held(out, "tables"):
+        publish.clear(out, "tables")
+        with publish.building(out, "tables") as build:
+            _write(tables, build / "page", below="")
+            for name in tables:
+                target = out / f"{name}.csv"
+                if name.startswith(RESTRICTED):
+                    _restricted(out)
+                os.replace(build / "page" / f"{name}.csv", target)
     return {f"{name}.csv": len(frame) for name, frame in tables.items()}
 
 
@@ -278,6 +317,16 @@ def folder_of_cycle(cycle: str) -> Path:
     return Path("reports") / re.sub(r"[^\w.-]|^\.+", "_", cycle)
 
 
+def folder_of(source: str, out: Any = None, cycle: Any = None, scheme: Any = None) -> Path | None:
+    """Where a run of ``source`` is published: ``out``, else by the quarter's id; None where its scheme says none."""
+    from ..io import id_of
+
+    if out is not None:
+        return Path(out)
+    name = id_of(source, cycle, scheme)
+    return folder_of_cycle(name) if name else None
+
+
 def one_cycle(data: "Cycle") -> dict[str, str]:
     """Digests of a cycle's files by quarter and name; ``../2026Q2/x`` of 2026Q3 is 2026Q2's x."""
     return {posixpath.normpath(f"{data.id}/{name}"): digest for name, digest in data.digests.items()}
@@ -291,6 +340,16 @@ def refuse_unknown(option: str, names: Iterable[str], there: Iterable[str], wher
             near = get_close_matches(name, there, n=1)
             hint = f" Did you mean {near[0]}?" if near else ""
             raise UsageError(f"{option}{name}: there is none in {where}.{hint} Known: {', '.join(there)}.")
+
+
+def _refuse_warnings(data: "Cycle", history: "History") -> None:
+    found = [*data.findings, *getattr(history, "findings", ())]
+    if warnings := [finding for finding in found if finding.level == "warning"]:
+        raise WarningsError(
+            f"{data.id} has {len(warnings)} warnings, and --strict computes nothing then. Mend what they name, or run "
+            "without it.",
+            warnings,
+        )
 
 
 def _plan(

@@ -5,30 +5,32 @@ another. On a cluster every machine must see the cycles and the folders under th
 import os
 import pickle
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import PerfmodelError
+from ..errors import RunError, TransientError
 from ..language import speaking
 from .engine import LOCAL, Engine, WorkerLost, each
-from .packs import DIED, UnitsFailed, reason
+from .lock import now
+from .outcome import Outcome, attempt, not_done
+from .packs import DIED, reason
 from .parameters import UsageError
-from .run import Progress, run
+from .run import Progress
 
 ATTEMPTS = 2
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of one cycle: the page to open, "" where there is none, and why not everything is done, "" if it is.
+class Ended:
+    """What became of one cycle, with what was ``said`` meanwhile; ``error`` in full and ``findings`` are for its owner.
 
-    ``said`` is what the run told meanwhile, ``findings`` what the reading found.
+    The outcome's own error stays where it was raised: not every exception travels.
     """
 
     source: str
-    page: str = ""
+    outcome: Outcome
     error: str = ""
     said: tuple[str, ...] = ()
     findings: tuple = ()
@@ -57,48 +59,51 @@ def folders(sources: Iterable[str], out: str | None) -> dict[str, str]:
 
 
 def run_each(
-    sources: Iterable[str], options: Mapping[str, Any], *, out: str | None, engine: Engine, progress: Progress
-) -> Iterator[Outcome]:
-    """Run each of ``sources`` with ``options`` of ``run``; outcomes as they come, one for each.
+    sources: Iterable[str],
+    *,
+    out: str | None = None,
+    engine: str = LOCAL,
+    cluster: str = "",
+    jobs: int | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Iterator[Ended]:
+    """``attempt`` each of ``sources`` with ``options``; what became of them as it comes, one for each.
 
     The cycles are what is shared out: each is computed by one worker, which makes its own packs.
     """
+    progress = progress or Progress()
     missing = folders(sources, out)
     tick = progress.steps(len(missing))
-    jobs = max(1, engine.jobs // len(missing)) if engine.name == LOCAL else 1
-    if engine.name == LOCAL:
-        engine = replace(engine, jobs=min(engine.jobs, len(missing)))
+    here = engine == LOCAL
+    cores = jobs or os.cpu_count() or 1
+    own = max(1, cores // len(missing)) if here else 1
+    workers = Engine(engine, cluster, min(cores, len(missing)) if here else cores)
     for _ in range(ATTEMPTS):
-        tasks = [pickle.dumps((source, place, jobs, dict(options))) for source, place in missing.items()]
+        tasks = [pickle.dumps((source, place, own, dict(options))) for source, place in missing.items()]
         try:
-            for outcome in each(one, tasks, engine, progress.say):
-                if missing.pop(outcome.source, None) is not None:
+            for ended in each(one, tasks, workers, progress.say):
+                if missing.pop(ended.source, None) is not None:
                     tick()
-                    yield outcome
+                    yield ended
         except WorkerLost:
             progress.say(f"A process was lost; {len(missing)} cycles are asked for again.")
         if not missing:
             return
-    for source in list(missing):
-        yield Outcome(source, error=DIED)
+    for source, place in missing.items():
+        lost = replace(not_done(TransientError(DIED), now()), folder=Path(place), error=None)
+        yield Ended(source, lost, DIED)
 
 
-def one(task: bytes) -> Outcome:
+def one(task: bytes) -> Ended:
     """The run of one cycle, in the process that was asked for it."""
     source, place, jobs, options = pickle.loads(task)
     said: list[str] = []
-    page, error = "", ""
-    findings: tuple = ()
     with speaking(options.get("lang", "en")):
         try:
-            engine = Engine(jobs=jobs)
-            page = str(
-                run(source, out=Path(place), jobs=jobs, engine=engine, progress=Progress(said.append), **options)
-            )
-        except UnitsFailed as found:
-            page, error = str(found.page), str(found)
-        except PerfmodelError as found:
-            error, findings = str(found), found.findings
+            outcome = attempt(source, out=Path(place), jobs=jobs, progress=Progress(said.append), **options)
         except Exception as found:  # whatever it is, it is this cycle's and stops no other
-            error = f"{reason(found)}. Run it by itself to see more."
-    return Outcome(source, page, error, tuple(said), tuple(findings))
+            lost = not_done(RunError(f"{reason(found)}. Run it by itself to see more."), now())
+            outcome = replace(lost, folder=Path(place))
+    error, findings = str(outcome.error or ""), tuple(getattr(outcome.error, "findings", ()))
+    return Ended(source, replace(outcome, error=None), error, tuple(said), findings)

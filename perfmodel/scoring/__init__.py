@@ -2,7 +2,7 @@
 
 from ..grades import cap_grades, grade_of
 from .rules import RULES, attainment
-from .score import counted_milestones, gate_caps, item_scores, kpi_table, rescore, score, total
+from .score import counted_milestones, gate_caps, item_scores, kpi_table, rescore, rescorer, score, total
 from .scorecards import scorecards
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "item_scores",
     "kpi_table",
     "rescore",
+    "rescorer",
     "score",
     "scorecards",
     "total",

@@ -5,6 +5,8 @@ of the whole scorecard. What is not due or not applicable shares its weight, a p
 KPI inside its category; what is late keeps its weight, and leaves the person without a score.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
@@ -17,6 +19,7 @@ from .rules import RULES, attainment
 from .scorecards import scorecards
 
 CARD = ["employee_id", "scorecard"]
+CELLS = 1 << 17  # drawn ratings scored at a time: 1 MiB, which a processor keeps at hand
 AWAY = ("not_due", "not_applicable")
 SAID = {"not_due": "not due", "not_applicable": "not applicable"}
 COLUMNS = """employee_id scorecard kpi item category kind profile day_share share target actual attainment rating_raw
@@ -287,7 +290,7 @@ def total(cycle: Cycle, items: pd.DataFrame) -> pd.DataFrame:
     late = counted["status"].eq("late")
     flags = pd.DataFrame({"late": late, "gone": counted["weight"].isna() & ~away}).groupby(counted["employee_id"]).any()
     flags = flags.reindex(who, fill_value=False)
-    none = ~who.isin(counted["employee_id"]) | flags["gone"].to_numpy()
+    none = ~who.isin(counted["employee_id"].unique()) | flags["gone"].to_numpy()
     for name, code in (("bonus", scheme.limits.bonus_most), ("deduction", scheme.limits.deduction_most)):
         events = cycle.table("events")
         events = events[events["kind"].eq(name)]
@@ -403,12 +406,19 @@ def rescore(
         Adjusted scores, employees in the order of ``totals``; NaN for whoever has none. Ratings that
         enter no score change nothing.
     """
+    return rescorer(cycle, items, totals, index)(drawn)
+
+
+def rescorer(
+    cycle: Cycle, items: pd.DataFrame, totals: pd.DataFrame, index: pd.DataFrame
+) -> Callable[[np.ndarray], np.ndarray]:
+    """:func:`rescore` of one quarter as a function of the drawn ratings alone, for draws that come in pieces."""
     who = pd.Index(totals["employee_id"])
-    place = items.set_index([*CARD, "item"])
-    at = pd.MultiIndex.from_frame(index[[*CARD, "kpi"]]).map(dict(zip(place.index, range(len(items)), strict=True)))
-    at = np.asarray(at, float)
-    used = np.flatnonzero(~np.isnan(at))
-    rows = items.iloc[at[used].astype(int)]
+    at = pd.MultiIndex.from_frame(items[[*CARD, "item"]]).get_indexer(
+        pd.MultiIndex.from_frame(index[[*CARD, "kpi"]].set_axis([*CARD, "item"], axis=1))
+    )
+    used = np.flatnonzero(at >= 0)
+    rows = items.iloc[at[used]]
     weight = (rows["weight"] * rows["day_share"] / 100).fillna(0.0).to_numpy()
     enters = (weight > 0) & rows["score_adjusted"].notna().to_numpy()
     used, rows, weight = used[enters], rows[enters], weight[enters]
@@ -416,10 +426,19 @@ def rescore(
     employee = who.get_indexer(rows["employee_id"])
     order = np.argsort(employee, kind="stable")
     used, weight, employee = used[order], weight[order], employee[order]
+    now = rows["score_adjusted"].to_numpy()[order]
+    starts = np.flatnonzero(np.diff(employee, prepend=-1))
+    moved = employee[starts]
     base = totals["score_adjusted"].to_numpy(float)
-    scores = np.broadcast_to(base, (len(drawn), len(who))).copy()
-    if len(used):
-        change = cycle.scheme.rubric_points(drawn[:, used]) - rows["score_adjusted"].to_numpy()[order]
-        starts = np.flatnonzero(np.diff(employee, prepend=-1))
-        scores[:, employee[starts]] += np.add.reduceat(change * weight, starts, axis=1)
-    return scores
+    step = max(1, CELLS // max(len(used), 1))
+
+    def scores_of(drawn: np.ndarray) -> np.ndarray:
+        scores = np.broadcast_to(base, (len(drawn), len(who))).copy()
+        for start in range(0, len(drawn) if len(used) else 0, step):
+            change = cycle.scheme.rubric_points(drawn[start : start + step, used])
+            change -= now
+            change *= weight
+            scores[start : start + step, moved] += np.add.reduceat(change, starts, axis=1)
+        return scores
+
+    return scores_of

@@ -84,12 +84,15 @@ class Posts:
         return len(self.unit)
 
 
-def make_posts(n: int, profiles: tuple[str, ...], seed: int) -> Posts:
-    """``n`` posts in units of about twenty: a head each, a lead for half of the people, directors outside."""
+def make_posts(n: int, profiles: tuple[str, ...], seed: int, units: int | None = None) -> Posts:
+    """``n`` posts in units of about twenty, or in so many ``units``: a head each, a lead for half of the people,
+    directors outside."""
     if n < 10:
         raise DataError(f"{n} employees make no organisation with units and raters; ask for 10 or more.")
+    if units is not None and not 1 <= units <= n // 5:
+        raise DataError(f"{n} employees in {units} units: ask for 1 to {n // 5}, so that a unit has about five people.")
     rng = stream(seed, "posts")
-    n_units = max(1, round(n / 20))
+    n_units = units or max(1, round(n / 20))
     weights = np.resize(np.array(SIZES, float), n_units)
     ends = np.round(np.cumsum(weights) / weights.sum() * n).astype(int)
     starts = np.concatenate([[0], ends[:-1]])

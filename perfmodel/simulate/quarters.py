@@ -40,6 +40,7 @@ def simulate_quarters(
     seed: int = 2026,
     design: str = "linked",
     last: str = "2026Q3",
+    units: int | None = None,
     market_sd: float = 0.35,
 ) -> list[Quarter]:
     """The ``quarters`` quarters up to ``last``, oldest first.
@@ -59,7 +60,7 @@ def simulate_quarters(
         raise DataError("Ask for one quarter or more.")
     if "manager" not in scheme.role_weights:
         raise DataError("The simulated superiors rate in the role manager, which the scheme does not have; add it.")
-    posts = make_posts(employees, tuple(p.id for p in scheme.profiles), seed)
+    posts = make_posts(employees, tuple(p.id for p in scheme.profiles), seed, units)
     end = quarter_number(last)
     staffed = staff_by_quarter(posts, seed, end - quarters + 1, end, moves=design == "linked")
     linked = design == "linked"
@@ -129,7 +130,7 @@ def _quarter(
         name: frame.sort_values(order.get(name, ["employee_id"]), kind="stable").reset_index(drop=True)
         for name, frame in tables.items()
     }
-    raters = np.isin(ids, judged.ratings.loc[judged.ratings["role"] != "self", "rater_id"])
+    raters = pd.Index(ids).isin(judged.ratings.loc[judged.ratings["role"] != "self", "rater_id"])
     point = (scheme.scale[1] - scheme.scale[0]) / 4
     truth = {
         "employees": pd.DataFrame(
@@ -172,7 +173,7 @@ def _cards(posts: Posts, staff: Staff, ids: np.ndarray, status) -> pd.DataFrame:
     begin = np.where(staff.joined, staff.people["hired"], np.where(staff.came_from >= 0, staff.moved_on, first))
     begin = np.concatenate([begin, np.full(len(moved), first)])
     until = np.concatenate([status.until, staff.moved_on[moved] - np.timedelta64(1, "D")])
-    two = np.isin(person, moved)
+    two = pd.Index(person).isin(moved)
     short = np.array([name.split("-")[0] for name in posts.units], dtype=object)
     cards = pd.DataFrame(
         {

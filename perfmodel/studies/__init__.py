@@ -2,6 +2,7 @@
 
 - ``recovery``: ``python -m perfmodel.recovery --sets 200 --seed 1``
 - ``size``: ``python -m perfmodel.runner.bench_raters``
+- ``cycles``: ``perfmodel bench --only cycles --repeat 3``
 """
 
 from pathlib import Path

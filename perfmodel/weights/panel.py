@@ -35,14 +35,22 @@ class Panel:
         return self.points if self._whole.all() else np.nan_to_num(self.points, nan=0.0)
 
     @cached_property
-    def _patterns(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Category positions, the ones that are there, and the employees (among the incomplete) of that pattern."""
+    def _complete(self) -> np.ndarray:
+        return self.filled[self._whole]
+
+    @cached_property
+    def _patterns(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+        """Category positions, the ones that are there, the employees (among the incomplete) of that pattern, and their
+        points."""
+        points = self.filled[~self._whole]
         there = ~np.isnan(self.points[~self._whole])
         found = []
         for part in self.parts.values():
             kinds, of = np.unique(there[:, part], axis=0, return_inverse=True)
             of = of.reshape(-1)
-            found += [(part, kind, np.flatnonzero(of == i)) for i, kind in enumerate(kinds)]
+            for i, kind in enumerate(kinds):
+                who = np.flatnonzero(of == i)
+                found.append((part, kind, who, points[np.ix_(who, part)]))
         return found
 
     def scores(self, weights: np.ndarray) -> np.ndarray:
@@ -51,11 +59,10 @@ class Panel:
         if self._whole.all():
             return share @ self.filled.T + self.offset
         scores = np.empty((len(weights), len(self.points)))
-        scores[:, self._whole] = share @ self.filled[self._whole].T
-        points = self.filled[~self._whole]
-        partial = np.zeros((len(weights), len(points)))
-        for part, there, who in self._patterns:
-            value = share[:, part] @ points[np.ix_(who, part)].T
+        scores[:, self._whole] = share @ self._complete.T
+        partial = np.zeros((len(weights), len(self.points) - len(self._complete)))
+        for part, there, who, points in self._patterns:
+            value = share[:, part] @ points.T
             if not there.all():
                 present = share[:, part[there]].sum(axis=1, keepdims=True)
                 value *= np.divide(share[:, part].sum(axis=1, keepdims=True), present, where=present > 0, out=present)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Lock
 from time import monotonic
 
 import numpy as np
@@ -25,6 +26,7 @@ PAIRS = 4_000_000  # pairs of employees compared by linear programmes: 2,000 emp
 CORNER_PAIRS = 200_000_000  # the same where a comparison is one at a few corners: 14,000 employees
 COMPARED = 600  # employees compared in all mixed-integer programmes together
 LOOKED_AT = 1_000_000_000  # values of leads in all searches of cells together: 1,000 employees under four weights
+ONE_AT_A_TIME = Lock()  # standard output is the whole process's
 EACH = 40  # one search may take that many times its fair share
 
 
@@ -249,20 +251,21 @@ def _quiet() -> Iterator[None]:
 
     The line is a debugging aid of the solver (HiGHS 1.11 and 1.12); a run's last line on stdout must stay the page.
     """
-    sys.stdout.flush()
-    try:
-        kept = os.dup(1)
-    except OSError:  # a program without standard output has nothing to put aside
-        yield
-        return
-    try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 1)
-        yield
-    finally:
-        ctypes.CDLL("ucrtbase" if os.name == "nt" else None).fflush(None)  # what C still holds goes there too
-        os.dup2(kept, 1)
-        os.close(kept)
+    with ONE_AT_A_TIME:
+        sys.stdout.flush()
+        try:
+            kept = os.dup(1)
+        except OSError:  # a program without standard output has nothing to put aside
+            yield
+            return
+        try:
+            with open(os.devnull, "wb") as nowhere:
+                os.dup2(nowhere.fileno(), 1)
+            yield
+        finally:
+            ctypes.CDLL("ucrtbase" if os.name == "nt" else None).fflush(None)  # what C still holds goes there too
+            os.dup2(kept, 1)
+            os.close(kept)
 
 
 def _always_above(panel: Panel, space: WeightSpace) -> np.ndarray:

@@ -14,6 +14,8 @@ Plischke, E., Borgonovo, E. & Smith, C. L. (2013), Global sensitivity measures f
 226, 536-550.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 CLASSES = 8
@@ -42,7 +44,13 @@ def classes(x: np.ndarray, k: int = CLASSES) -> np.ndarray:
 
 
 def first_order(x: np.ndarray, y: np.ndarray, k: int = CLASSES) -> tuple[np.ndarray, np.ndarray]:
-    """S_j of inputs ``x`` (draws, inputs) for results ``y`` (draws, results), and the side to which y rises.
+    """:func:`first_order_of` of one set of results."""
+    return first_order_of(x, k)(y)
+
+
+def first_order_of(x: np.ndarray, k: int = CLASSES) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """S_j of inputs ``x`` (draws, inputs) for results (draws, results), and the side to which y rises: a function of
+    the results, so that the classes of the draws are found once for many of them.
 
     Returns (inputs, results) twice: the index, 0 where a result does not vary, less what ``k`` classes explain by
     chance; and the sign of the slope of y's class means.
@@ -53,18 +61,22 @@ def first_order(x: np.ndarray, y: np.ndarray, k: int = CLASSES) -> tuple[np.ndar
     one_hot = (inside[:, :, None] == np.arange(k)).reshape(len(x), -1).astype(float)
     size = np.maximum(one_hot.sum(axis=0), 1.0).reshape(-1, k, 1)
     used = (one_hot.sum(axis=0).reshape(-1, k) > 0).sum(axis=1)[:, None]
-    index, side = np.empty((x.shape[1], y.shape[1])), np.empty((x.shape[1], y.shape[1]))
     steps = np.arange(k) - (k - 1) / 2
-    for start in range(0, y.shape[1], CHUNK):
-        part = y[:, start : start + CHUNK].astype(float)
-        middle = part - part.mean(axis=0)
-        means = (one_hot.T @ middle).reshape(-1, k, middle.shape[1]) / size
-        total = (middle**2).sum(axis=0)
-        explained = (means**2 * size).sum(axis=1)
-        # Classes of pure noise explain (k - 1) / (n - 1) of the variance on average, as in adjusted R squared.
-        by_chance = (used - 1) / max(len(x) - 1, 1)
-        share = np.divide(explained, total, out=np.zeros_like(explained), where=total > 1e-12)
-        index[:, start : start + CHUNK] = np.clip((share - by_chance) / (1 - by_chance), 0.0, 1.0)
-        side[:, start : start + CHUNK] = np.sign(np.round(np.einsum("c,jcy->jy", steps, means), 12))
-    index[used[:, 0] < 2] = 0.0
-    return index, side
+
+    def indices(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        index, side = np.empty((x.shape[1], y.shape[1])), np.empty((x.shape[1], y.shape[1]))
+        for start in range(0, y.shape[1], CHUNK):
+            part = y[:, start : start + CHUNK].astype(float)
+            middle = part - part.mean(axis=0)
+            means = (one_hot.T @ middle).reshape(-1, k, middle.shape[1]) / size
+            total = (middle**2).sum(axis=0)
+            explained = (means**2 * size).sum(axis=1)
+            # Classes of pure noise explain (k - 1) / (n - 1) of the variance on average, as in adjusted R squared.
+            by_chance = (used - 1) / max(len(x) - 1, 1)
+            share = np.divide(explained, total, out=np.zeros_like(explained), where=total > 1e-12)
+            index[:, start : start + CHUNK] = np.clip((share - by_chance) / (1 - by_chance), 0.0, 1.0)
+            side[:, start : start + CHUNK] = np.sign(np.round(np.einsum("c,jcy->jy", steps, means), 12))
+        index[used[:, 0] < 2] = 0.0
+        return index, side
+
+    return indices

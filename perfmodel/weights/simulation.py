@@ -15,13 +15,14 @@ from .importance import categories, importance
 from .limits import score_limits
 from .panel import LAST_BIT, Ladder, Panel, ranks
 from .ranks import Budget, rank_limits
-from .sensitivity import CLASSES, chance_level, first_order
+from .sensitivity import CLASSES, chance_level, first_order_of
 from .tally import CELLS, Precision, Tally, first_draws, streams
 from .turn import turning_weights
 from .why import turns
 
 RANK_BANDS = (0.10, 0.25, 0.50, 0.75, 0.90, 1.0)  # upper ends, as shares of the employees ranked
 MOST_DRAWS = 65_536
+POOLED = 4096  # employees of whom the pooled index of scores is taken
 DRIVEN = 512  # employees whose drivers are found at a time
 
 
@@ -113,17 +114,22 @@ class WeightSimulation:
         explained, varies, enough = np.zeros((2, len(names))), np.zeros(2), np.zeros(n, dtype=bool)
         place = self.ladder.place(self.panel.scores(self.baseline.to_numpy()[None])[0])
         low, high = self.ladder.band(place)
+        indices = first_order_of(nodes)
+        every = -(-n // POOLED)
         for start in range(0, n, DRIVEN):
             part = slice(start, start + DRIVEN)
             scores = self.panel.take(part).scores(draws)
             flipped = (scores < low[part]) | (scores >= high[part])
-            for k, y in enumerate((scores, flipped)):
-                found, rises = first_order(nodes, y)
+            changes = flipped.sum(axis=0)
+            ever = np.flatnonzero(changes)  # nothing explains what never changes
+            # What explains scores is told of all together, for which some of very many are enough.
+            for k, y in enumerate((scores[:, ::every], flipped[:, ever])):
+                found, rises = indices(y)
                 weight = y.var(axis=0)
                 explained[k] += found @ weight
                 varies[k] += weight.sum()
-            index[:, part], side[:, part] = found, rises
-            enough[part] = flipped.sum(axis=0) >= CLASSES
+            index[:, start + ever], side[:, start + ever] = found, rises
+            enough[part] = changes >= CLASSES
         enough &= index.max(axis=0, initial=0.0) > chance_level(len(draws), len(names))
         share = pd.DataFrame((explained / np.maximum(varies, 1e-12)[:, None]).T, names, ["score", "grade"])
         share[share.columns[varies < 1e-12]] = np.nan

@@ -20,6 +20,8 @@ START = 256  # draws of each scrambling before precision is first judged
 GRAIN = 128  # further draws of each scrambling come in multiples of it
 MARGIN = 1.1  # more draws than the width so far asks for, for it is itself uncertain
 RANKED = 128  # draws of each scrambling in which whole rankings are kept
+RANKED_CELLS = 640_000  # and of each, scores: all of those draws up to 5,000 employees
+BINS = 4096  # into which scores are counted
 ROWS = 255  # draws counted at once: as many as a byte can count
 CELLS = 1 << 19  # scores held at a time: 4 MiB
 LIKE = 0.02  # p (1 - p) from which shares are taken for alike
@@ -166,7 +168,7 @@ class Tally:
                 for g, least in enumerate(self.ladder.least[:-1]):
                     self.reached[k, g, who] += count(scores >= least - LAST_BIT)
                 if self.edges:
-                    self._rank(k, scores, RANKED - start if not self.drawn[k] else 0)
+                    self._rank(k, scores, min(RANKED, RANKED_CELLS // n) - start if not self.drawn[k] else 0)
         self.drawn[k] += len(weights)
 
     def _panel(self, who: slice) -> Panel:
@@ -182,13 +184,29 @@ class Tally:
             self.worst = np.maximum(self.worst, place.max(axis=0))
             self.rank_sum += place.sum(axis=0, dtype=np.int64)
             self.ranked += len(place)
-        last = (
-            np.partition(scores, self._cut, axis=1)[:, self._cut]
-            if len(self.best) > PART
-            else np.sort(scores, axis=1)[:, self._cut]
-        )
+        last = smallest(scores, self._cut) if len(self.best) > PART else np.sort(scores, axis=1)[:, self._cut]
         for i in range(len(self.edges)):
             self.within[k, i] += count(scores >= last[:, [i]] - LAST_BIT)
+
+
+def smallest(scores: np.ndarray, places: list[int]) -> np.ndarray:
+    """The values at some ``places`` (from 0) of each row in rising order: (rows, n) -> (rows, places).
+
+    As ``np.partition``, three times as fast where there are many: a row is counted into bins, and only what lies in the
+    bin of a place is put in order.
+    """
+    low, high = scores.min(), scores.max()
+    if not high > low:
+        return np.repeat(scores[:, :1], len(places), axis=1)
+    bins = ((scores - low) * ((BINS - 1) / (high - low))).astype(np.int16)
+    found = np.empty((len(scores), len(places)))
+    for row, inside, out in zip(scores, bins, found, strict=True):
+        upto = np.cumsum(np.bincount(inside, minlength=BINS))
+        at = np.searchsorted(upto, places, side="right")
+        for i, (place, one) in enumerate(zip(places, at.tolist(), strict=True)):
+            before = upto[one - 1] if one else 0
+            out[i] = np.partition(row[inside == one], place - before)[place - before]
+    return found
 
 
 def least_certain(share: np.ndarray, variance: np.ndarray) -> float:

@@ -16,7 +16,7 @@ def decision(facts: Facts) -> list[tuple[str, Markup]]:
     else:
         rows.append((say("Decided"), escape(say("nothing: without a score there is no proposal"))))
     rows += _appeals(facts)
-    rows.append((say("Bonus"), _bonus(facts)))
+    rows.append((say("Bonus paid"), _bonus(facts)))
     return rows
 
 
