@@ -182,6 +182,26 @@ def test_a_run_without_some_packs_is_published_and_yet_told_as_failed(tmp_path, 
     assert main(["status", str(out)]) == 1  # the last attempt failed
 
 
+WAITING = """
+import time
+from perfmodel.runner.engine import Engine, each
+if __name__ == "__main__":
+    for _ in each(time.sleep, [0.2] * 1000, Engine(jobs=2), print):
+        print("one", flush=True)
+"""
+
+
+def test_workers_of_a_killed_run_end_with_it(tmp_path):
+    (tmp_path / "waiting.py").write_text(WAITING)
+    parent = subprocess.Popen(
+        [sys.executable, tmp_path / "waiting.py"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    parent.stdout.readline()
+    workers = [p for p in psutil.Process(parent.pid).children() if "LokyProcess" in " ".join(p.cmdline())]
+    parent.kill()
+    assert len(workers) == 2 and psutil.wait_procs(workers, timeout=30)[1] == []
+
+
 def test_after_kill_9_only_the_missing_packs_are_made(cycle, tmp_path):
     book, out = write_notebook(tmp_path / "one.ipynb", closing("one")), tmp_path / "out"
     command = [sys.executable, "-m", "perfmodel", "run", str(cycle), "--each-unit", "--jobs", "1"]

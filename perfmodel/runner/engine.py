@@ -5,12 +5,14 @@ two tasks a worker are under way, so that memory does not grow with their number
 """
 
 import logging
+import os
 import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache, partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -77,7 +79,8 @@ def each(function: Callable[[Any], Any], tasks: Iterable[Any], engine: Engine, t
                     parallel = joblib.Parallel(
                         return_as="generator_unordered", batch_size=1, pre_dispatch=f"{AHEAD} * n_jobs"
                     )
-                    for result in parallel(joblib.delayed(function)(task) for task in tasks):
+                    do = joblib.delayed(partial(_watched, function) if engine.name == LOCAL else function)
+                    for result in parallel(do(task) for task in tasks):
                         found.put(("result", result))
                 found.put(("end", None))
             except BaseException as error:  # whatever it is, it is raised where the results are read
@@ -96,6 +99,24 @@ def each(function: Callable[[Any], Any], tasks: Iterable[Any], engine: Engine, t
             if kind == "error":
                 raise _named(value, engine) from None
             yield value
+
+
+def _watched(function: Callable[[Any], Any], task: Any) -> Any:
+    """``function`` in a process that ends with the one that started it: loky's wait for ever for a killed one."""
+    _end_with_parent()
+    return function(task)
+
+
+@cache
+def _end_with_parent() -> None:
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="end-with-parent", daemon=True).start()
 
 
 def _named(error: BaseException, engine: Engine) -> BaseException:
