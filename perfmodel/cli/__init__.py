@@ -4,6 +4,7 @@ import argparse
 import os
 import signal
 import sys
+from functools import partial
 
 from .. import __version__
 from ..language import speak, told
@@ -72,14 +73,14 @@ def parser() -> argparse.ArgumentParser:
         p.set_defaults(verb=function)
         return p
 
-    def cycle(p, several=False):
-        what = "folder, workbook, s3:// or SQLAlchemy address of one quarter"
+    def cycle(p, several=False, stored=False):
+        what = f"folder, workbook,{' s3://' if stored else ''} or SQLAlchemy address of one quarter"
         p.add_argument("source", metavar="CYCLE", nargs="+" if several else None, help=what)
         p.add_argument("--cycle", metavar="ID", help="which cycle of a database")
         p.add_argument("--scheme", metavar="FILE", help="scheme.yaml where the source has none beside it")
         return p
 
-    quarter.add(verb, cycle)
+    quarter.add(verb, partial(cycle, stored=True))  # of the others, none works on object storage
     committee.add(verb, cycle)
     operations.add(verb, cycle)
     return top
