@@ -74,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
         return p
 
     def cycle(p, several=False, stored=False):
-        what = f"folder, workbook,{' s3://' if stored else ''} or SQLAlchemy address of one quarter"
+        what = f"folder, workbook{', s3://' if stored else ''} or SQLAlchemy address of one quarter"
         p.add_argument("source", metavar="CYCLE", nargs="+" if several else None, help=what)
         p.add_argument("--cycle", metavar="ID", help="which cycle of a database")
         p.add_argument("--scheme", metavar="FILE", help="scheme.yaml where the source has none beside it")
