@@ -56,7 +56,11 @@ def main(argv=None) -> int:
         if error.findings:
             from ..io import format_findings
 
-            print(told(format_findings(error.findings)), file=sys.stderr)
+            listed = format_findings(error.findings)
+            print(told(listed), file=sys.stderr)
+            if str(error).partition("\n")[0] in listed:  # the same findings, for whoever calls the library
+                tell("refused, for the errors above; nothing was computed")
+                return getattr(error, "exit_status", REFUSED)
         tell(str(error))
         return getattr(error, "exit_status", REFUSED)
 
