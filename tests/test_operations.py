@@ -229,6 +229,30 @@ def test_addresses_with_secrets_come_from_the_environment_alone(run, listener, m
     assert "TokenAAAAAA" not in repr(notify.targets(["env:S"]))
 
 
+@pytest.mark.parametrize("link", ["http://[bad", "http://h/#key", "javascript:alert(1)", "http://u:p@h", "//h"])
+def test_a_link_that_is_no_plain_address_is_wrong_usage(link):
+    with pytest.raises(UsageError, match="--link takes"):
+        notify.base(link)
+    with pytest.raises(UsageError, match="env:NAME"):
+        notify.targets(["json://[bad"])
+
+
+def test_an_address_where_a_folder_belongs_is_refused_and_not_shown(capsys):
+    address = "postgresql://u:S3CRET@h/x"
+    for words in (["run", "q", "--out", address], ["status", address], ["prune", address, "--older-than", "1y"],
+                  ["compare", address, address], ["annual", "2026", "--data", address]):  # fmt: skip
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        said = capsys.readouterr().err
+        assert ended.value.code == 2 and "an address is no folder" in said and "S3CRET" not in said
+
+
+def test_check_of_the_newest_says_its_refusal_as_json_too(tmp_path, capsys):
+    assert main(["check", str(tmp_path), "--newest", "--json"]) == 1
+    said = json.loads(capsys.readouterr().out)
+    assert (said["outcome"], said["exit"], said["errors"]) == ("refused", 1, {}) and "no quarter" in said["what"]
+
+
 def test_a_message_that_does_not_arrive_changes_nothing_but_is_said(run, listener):
     listener.code = 500
     code, out, err = run("--notify", listener.url, "--json")
