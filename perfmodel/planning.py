@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -127,21 +128,23 @@ def consequences(assessment: Assessment, profile: str, weights: pd.Series) -> pd
     One row ``in force`` and one ``chosen``: people by grade, ``changed`` (people whose grade differs), and cost of
     the whole company's proposals against the pool (``cost, balance, currency``; empty without a pay table).
     """
-    simulation = assessment.weights[profile]
-    grades = simulation.ladder.grades
-    rows = {}
-    for name, chosen in ((IN_FORCE, simulation.baseline), (CHOSEN, weights)):
-        grade = _grades(assessment, profile, chosen)
-        proposed = assessment.scores.assign(grade_proposed=_with(assessment.scores, grade))
-        money = pool(proposed, assessment.cycle.pay, assessment.cycle.scheme)
-        money = money[money["step"] == "proposed"]
-        known = money.iloc[0] if len(money) else pd.Series({"cost": np.nan, "balance": np.nan, "currency": ""})
-        rows[name] = {
-            **grade.value_counts().reindex(list(grades), fill_value=0).to_dict(),
-            "changed": int((grade != simulation.grade[grade.index]).sum()),
-            **known[["cost", "balance", "currency"]].to_dict(),
-        }
+    kinds = {IN_FORCE: assessment.weights[profile].baseline, CHOSEN: weights}
+    rows = {name: _consequence(assessment, profile, chosen) for name, chosen in kinds.items()}
     return pd.DataFrame(rows).T.rename_axis("weights")
+
+
+def _consequence(assessment: Assessment, profile: str, weights: pd.Series) -> dict[str, Any]:
+    """One row of :func:`consequences`."""
+    simulation = assessment.weights[profile]
+    grade = _grades(assessment, profile, weights)
+    proposed = assessment.scores[["employee_id"]].assign(grade_proposed=_with(assessment.scores, grade))
+    money = pool(proposed, assessment.cycle.pay, assessment.cycle.scheme)
+    known = money.iloc[0] if len(money) else pd.Series({"cost": np.nan, "balance": np.nan, "currency": ""})
+    return {
+        **grade.value_counts().reindex(list(simulation.ladder.grades), fill_value=0).to_dict(),
+        "changed": int((grade != simulation.grade[grade.index]).sum()),
+        **known[["cost", "balance", "currency"]].to_dict(),
+    }
 
 
 def group_gap(assessment: Assessment, profile: str, choices: Mapping[str, pd.Series]) -> pd.DataFrame:
@@ -182,10 +185,9 @@ def cost_range(assessment: Assessment, profile: str, draws: int = COSTED) -> pd.
     the most among ``draws`` permitted choices, which others may pass. Empty without a pay table.
     """
     space = assessment.weights[profile].space
-    rows = [
-        consequences(assessment, profile, w).loc["chosen"] for _, w in space.sample(draws, assessment.seed).iterrows()
-    ]
-    now = consequences(assessment, profile, assessment.weights[profile].baseline).loc["in force"]
+    sampled = space.sample(draws, assessment.seed)
+    rows = [pd.Series(_consequence(assessment, profile, w), dtype=object) for _, w in sampled.iterrows()]
+    now = pd.Series(_consequence(assessment, profile, assessment.weights[profile].baseline), dtype=object)
     table = pd.DataFrame(rows).sort_values(["cost", "changed"], kind="stable", ignore_index=True)
     columns = ["cost", "balance", "changed", "currency"]
     if table["cost"].isna().all():
@@ -224,7 +226,7 @@ def on_closed(assessment: Assessment, profile: str) -> ClosedChoice:
     People are numbered and nothing of a person is told, so no key is needed. An earlier quarter is over when this one
     begins, so no clock is asked, and a page says the same whenever it is made.
     """
-    past = [Assessment(cycle, assessment.seed) for cycle in assessment.history]
+    past = assessment.past
     if len(past) < 2:
         return _none("Two closed quarters are needed: one to choose on, one to check on.")
     closed, before = past[-1], past[-2]

@@ -397,7 +397,7 @@ def unit_multiples(
         counts = commas(f"{g} {int(own['n'].loc[g])}" for g in names)
         said.append(say("{unit} ({n} people): {counts}; {verdict}.", unit=unit, n=n, counts=counts, verdict=verdict))
     if left:
-        said.append(say("{n} units more are in the table distribution.", n=left))
+        said.append(say("Units not drawn here, in the table distribution: {n}.", n=left))
         at = len(units)
         place = (at % columns) / columns + 0.004, 1 - (at // columns + 0.3) / down
         chart.text(*place, "\n".join(wrap(said[-1], 26)), va="top", color=INK2, fontsize=9)
