@@ -186,6 +186,12 @@ def test_nobody_without_the_token_reads_or_records(shared):
     assert len(shared.entries) == before
 
 
+def test_a_number_that_is_none_and_a_path_of_two_slashes_do_no_harm(shared):
+    status, _, text = shared.ask("/state?after=" + "9" * 5000)
+    assert status == 200 and json.loads(text)["said"] == ""
+    assert shared.ask(f"//evil.example/?token={shared.token}", Cookie="")[1]["Location"] == "/evil.example/"
+
+
 def test_a_form_of_another_site_or_without_the_secret_is_refused(shared):
     before, csrf = len(shared.entries), shared.csrf
     assert shared.decide("005", csrf)[0] == 200  # such fields are recorded, if they come from here
