@@ -68,8 +68,9 @@ class Status:
     def _sentences(self) -> list[str]:
         said = []
         if self.age is None and self.newest:
-            words = "The newest run should be {run}, and there is no whole run of that id. Run again, with --force."
-            said.append(say(words, run=self.newest))
+            said.append(
+                say("Newest should be {run}, and there is no whole run of that id. Run again.", run=self.newest)
+            )
         elif self.age is None:
             said.append(say("There is no run in {folder} yet.", folder=self.folder))
         else:
