@@ -345,7 +345,8 @@ class Health:
     """What several quarters say of the scheme; the tables of ``health``, and ``advice`` in sentences.
 
     ``moves``: severity by rater and quarter, as ``raters.drift`` gives it, of which ``drift`` is one row a rater.
-    ``level`` of every interval. ``unlinked``: quarters whose KPI link was taken off.
+    ``level`` of every interval. ``unlinked``: quarters whose KPI link was taken off. ``plan``: the newest quarter's
+    scheme, which names KPIs and posts.
     """
 
     quarters: tuple[str, ...]
@@ -360,6 +361,7 @@ class Health:
     level: float = 0.90
     unlinked: tuple[str, ...] = ()
     simulated: bool = False
+    plan: Scheme | None = None
 
     def __repr__(self) -> str:
         return f"Health of the scheme over {len(self.quarters)} quarters: {len(self.advice)} findings"
@@ -399,8 +401,9 @@ def health(assessments: Sequence[Assessment], *, seed: int = 1) -> Health:
     linked = tuple(one.cycle.id for one in ordered if one.cycle.scheme.severity.link == "kpi")
     simulated = any(one.cycle.simulated for one in ordered)
     return Health(
-        quarters, stability, pairs, inflation, capped, drifts, predicted, said, moves, level, linked, simulated
-    )
+        quarters, stability, pairs, inflation, capped, drifts, predicted, said, moves, level, linked, simulated,
+        ordered[-1].cycle.scheme,
+    )  # fmt: skip
 
 
 def without_kpi_link(one: Assessment) -> Assessment:

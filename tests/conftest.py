@@ -23,6 +23,13 @@ REMEDY = (
     "Install it (Debian, Ubuntu: apt-get install chromium; macOS: brew install --cask chromium; "
     "Windows: Chrome or Edge on the PATH), then run the tests again."
 )
+# Files that take longest, longest first: what is begun last would keep one core waiting for the other.
+LONG = (
+    "test_readme.py", "test_session.py", "test_committee.py", "test_schedule.py", "test_forked.py", "test_notebooks.py",
+    "test_kill.py", "test_live.py", "test_fanout.py", "test_chinese.py", "test_export.py", "test_appeal.py",
+    "test_fairness.py", "test_browser.py", "test_cli.py", "test_explain.py", "test_annual_verb.py", "test_store.py",
+    "test_ledger_postgres.py", "test_raters.py", "test_assessment.py", "test_weights.py", "03_weights.ipynb",
+)  # fmt: skip
 LEFT_OUT = pytest.StashKey[set[str]]()
 
 
@@ -36,6 +43,7 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
     if find_chromium() or in_ci():
         return
     browser = [item for item in items if item.get_closest_marker("browser")]

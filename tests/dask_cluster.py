@@ -14,15 +14,15 @@ class Cluster:
     """``address`` is what ``--cluster`` takes; leaving the ``with`` block ends every process.
 
     ``hosts`` has an entry for each worker: the address that it listens at, and the words its command is run through
-    (none here; ``ip netns exec NAME`` in another network namespace). The scheduler listens at the first of them.
+    (none here; ``ip netns exec NAME`` in another network namespace). The scheduler listens here, at ``at``.
     """
 
-    def __init__(self, folder: Path, hosts: Sequence[tuple[str, Sequence[str]]]):
+    def __init__(self, folder: Path, hosts: Sequence[tuple[str, Sequence[str]]], at: str = "127.0.0.1"):
         self.folder, self.hosts = folder, hosts
         folder.mkdir(parents=True, exist_ok=True)
         self.file = folder / "scheduler.json"
         words = ("--port", "0", "--no-dashboard", "--scheduler-file", str(self.file))
-        self.scheduler = self._start(hosts[0], "scheduler", *words)
+        self.scheduler = self._start((at, ()), "scheduler", *words)
         late = time.monotonic() + 120
         while not self.file.exists():
             assert time.monotonic() < late and self.scheduler.poll() is None, (folder / "scheduler.log").read_text()
@@ -49,7 +49,11 @@ class Cluster:
             client.wait_for_workers(workers, timeout=120)
 
     def __enter__(self) -> "Cluster":
-        self.wait_for(len(self.workers))
+        try:
+            self.wait_for(len(self.workers))
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -142,6 +142,14 @@ def test_no_page_holds_a_character_that_stands_for_a_missing_one(pages):
     assert [name for name, texts in pages.items() if re.search("[\ufffd\u25a1\u25af]", "".join(texts))] == []
 
 
+def test_kpis_and_posts_stand_on_pages_by_the_names_that_the_scheme_gives_them(run):
+    scheme = pm.read_cycle(ROOT / SAMPLE).scheme
+    ids = [one.id for one in (*scheme.kpis, *scheme.profiles) if "_" in one.id]
+    for name in ("company", "02_scores", "03_weights", "04_raters", "05_calibration_report", "06_distribution"):
+        texts = Shown((run / f"{name}.html").read_text(encoding="utf-8")).texts
+        assert [text for text in texts if any(re.search(rf"(?<![\w./-]){i}(?![\w.-])", text) for i in ids)] == [], name
+
+
 def test_what_sorts_the_tables_speaks_chinese(run, english):
     page = (run / "03_weights.html").read_text(encoding="utf-8")
     packed = re.search(r'id="sorting">([^<]*)<', page).group(1)

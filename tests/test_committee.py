@@ -19,6 +19,7 @@ from perfmodel.committee import Choice, Person, Roll, Vote, rules
 from perfmodel.committee.compare import PARTS, compare_cycles, from_tables
 from perfmodel.committee.pages import files_of
 from perfmodel.committee.state import state_of, status_of, tally, window_of
+from perfmodel.committee.typed import read_choices
 from perfmodel.errors import DataError, DecisionError, RunError
 from perfmodel.ledger import open_ledger, verify
 from perfmodel.ledger.chain import following
@@ -111,6 +112,11 @@ def refusal(call, *arguments, **more):
         ({"proposer": ""}, "proposer-missing"),
         ({"authoriser": " "}, "authoriser-missing"),
         ({"reason": "  "}, "reason-missing"),
+        ({"reason": "\u200b\u2060"}, "reason-missing"),
+        ({"authoriser": "\u3164"}, "authoriser-missing"),
+        ({"authoriser": "M\u200b1"}, "same-person"),
+        ({"authoriser": "Pers\u00adon 001\u202c"}, "own-result"),
+        ({"proposer": "王\u3000伟", "authoriser": "王伟"}, "same-person"),
         ({"grade": "A"}, "code-missing"),
         ({"grade": "A", "code": "R11"}, "code-unknown"),
         ({"grade": "E", "code": "R1"}, "grade-unknown"),
@@ -121,6 +127,34 @@ def refusal(call, *arguments, **more):
 )
 def test_a_decision_that_the_rules_do_not_allow_is_refused_by_name(typed, code):
     assert refusal(decided, frozen(), choice(**typed)) == [code]
+
+
+def test_a_voter_has_one_vote_however_the_name_is_spelled():
+    entries = frozen()
+    for said, voter in (("question", "Ana"), ("question", "ａna\u200b "), ("agree", "ANA"), ("agree", "Person 002")):
+        entries = recorded(entries, rules.vote_drafts(state_of(entries), ROLL, [Vote("001", voter, said)]))
+    assert tally(state_of(entries), ROLL, "001") == {"agree": 2, "question": 0, "abstain": 0}
+    again = [Vote("001", "002", "agree")]
+    assert len(recorded(entries, rules.vote_drafts(state_of(entries), ROLL, again))) == len(entries)
+    both = [Vote("001", "Person 003", "agree"), Vote("001", "003", "question")]
+    assert refusal(rules.vote_drafts, state_of(entries), ROLL, both) == ["twice"]
+
+
+def test_two_spellings_of_one_person_do_not_close_a_quarter():
+    assert refusal(closed, signers=("王 伟", "王伟\u200d")) == ["signatures"]
+
+
+def test_of_two_columns_that_may_be_the_decision_none_is_guessed(tmp_path):
+    def read(header, row):
+        path = tmp_path / "d.csv"
+        path.write_text(f"{header}\n{row}\n", encoding="utf-8")
+        return read_choices(path, {}, lambda run: {}, "run1")[0].grade
+
+    assert read("employee_id,grade,decision,reason", "001,S,B,x") == "B", "the column's own name comes first"
+    assert read("工号,等级,决定等级,理由", "001,S,B,x") == "B"
+    for header in ("employee_id,decision,Decision,reason", "employee_id,to,grade,reason"):
+        with pytest.raises(DataError, match="more than one column"):
+            read(header, "001,S,B,x")
 
 
 def test_every_refused_row_is_named_and_none_of_the_others_is_recorded():

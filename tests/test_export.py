@@ -4,6 +4,7 @@ import shutil
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from hashlib import sha256
+from types import SimpleNamespace
 
 import pytest
 from committee_sample import Quarter, read_rows
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 from perfmodel import committee
 from perfmodel.committee import Choice, exports
 from perfmodel.errors import DecisionError
-from perfmodel.ledger import open_ledger
+from perfmodel.ledger import Draft, open_ledger
+from perfmodel.ledger.chain import following
 
 TODAY = datetime.now(UTC).date().isoformat()
 
@@ -150,6 +152,22 @@ def test_cells_that_a_spreadsheet_would_run_are_kept_as_text_and_amounts_stay_nu
     day = date(2026, 11, 1)
     frame = exports.frame_of([["=1+1", "A", -1250, "CNY"]], "payroll", day)
     assert exports.csv_bytes(frame).decode().splitlines()[1] == "'=1+1,A,-12.5,CNY,2026-11-01"
+
+
+def test_a_folder_in_the_files_place_is_refused_before_anything_is_recorded(tmp_path):
+    with pytest.raises(DecisionError, match="is a folder"):
+        exports.must_have_folder(tmp_path)
+
+
+def test_amounts_of_two_currencies_are_never_subtracted():
+    sent = {"rows": [["001", "A", 100_00, "CNY"]], "layout": "payroll"}
+    entry = following(Draft("2026Q3", "export", "HR", sent, "t"), None, "2026-10-20T09:00:00.000000+00:00")
+    state = SimpleNamespace(final=entry, entries=(entry,), grades={"001": "A"}, decisions={})
+    case = SimpleNamespace(cycle=SimpleNamespace(id="2026Q3"), run="run1")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(exports, "standing", lambda *_: {"001": ["A", 100_00, "USD"]})
+        with pytest.raises(DecisionError, match="currency-changed"):
+            exports.export_drafts(case, state, "payroll", effective=None, by="HR", head="")
 
 
 def test_an_export_whose_file_would_be_another_is_not_written_again(quarter):

@@ -20,7 +20,7 @@ from perfmodel.cli import main
 from perfmodel.errors import RunError
 from perfmodel.runner import Engine, UnitsFailed, engine, manifest, packs, run, several
 from perfmodel.runner.kept import kept_in
-from perfmodel.runner.packs import folder_of, write_packs
+from perfmodel.runner.packs import folder_of, folders_of, write_packs
 from perfmodel.runner.parameters import UsageError
 
 FACTS = {"run_id": "7f3a-91c2-0b5e", "finished": "2026-10-20 18:04:00", "versions": {}, "inputs": {}}
@@ -51,6 +51,13 @@ def files_of(folder: Path) -> dict[str, str]:
 def page_in(folder: Path) -> Path:
     (folder / "page" / "restricted").mkdir(parents=True)
     return folder / "page"
+
+
+def test_no_two_units_share_a_folder_on_any_system():
+    found = folders_of(["abc", "ABC", "North", "CON", "nul.x", "x.", "x", "../../x", "console"])
+    assert len({name.casefold() for name in found.values()}) == len(found)
+    assert (found["North"], found["x"], found["console"]) == ("North", "x", "console")
+    assert all(name not in ("CON", "nul.x") and name[-1] != "." and "/" not in name for name in found.values())
 
 
 @pytest.fixture(scope="module")

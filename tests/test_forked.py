@@ -67,7 +67,7 @@ def outputs(path: Path) -> list[tuple[str, list]]:
 def forked(tmp_path_factory):
     """Every notebook of the shipped sample as forked kernels execute it."""
     work, done = tmp_path_factory.mktemp("work"), tmp_path_factory.mktemp("done")
-    with Kernels(work, at_once=2, timeout=300, forked=True) as kernels:
+    with Kernels(work, at_once=2, timeout=900, forked=True) as kernels:
         ends = [kernels.submit(Job(book.stem, book, {}), done / book.name) for book in BOOKS]
         quarter = pm.assess(SAMPLE, seed=1)
         quarter.tables()

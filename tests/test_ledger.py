@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from kill_ledger_study import Study
 from ledger_work import at_once, command, decide, draft, finalize
 
+from perfmodel.cli import main
 from perfmodel.errors import LedgerError, PerfmodelError
 from perfmodel.io import csv_bytes
 from perfmodel.ledger import (
@@ -569,3 +570,12 @@ def test_the_command_that_says_what_a_kill_leaves_runs_by_itself(tmp_path):
 
 def test_commands_of_the_study_are_the_same_each_time():
     assert command(4) == command(4) and len({d.token for n in range(9) for d in command(n)}) == 18
+
+
+def test_a_ledger_is_not_written_over_by_its_own_export(tmp_path, capsys):
+    place = tmp_path / "ledger.sqlite"
+    open_ledger(place).append(draft(1))
+    assert main(["ledger", "export", str(place), "--ledger", str(place)]) == 1
+    assert "is a database" in capsys.readouterr().err
+    assert verify(place) == [] and len(open_ledger(place).entries()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["ledger.sqlite"]

@@ -229,6 +229,30 @@ def test_addresses_with_secrets_come_from_the_environment_alone(run, listener, m
     assert "TokenAAAAAA" not in repr(notify.targets(["env:S"]))
 
 
+@pytest.mark.parametrize("link", ["http://[bad", "http://h/#key", "javascript:alert(1)", "http://u:p@h", "//h"])
+def test_a_link_that_is_no_plain_address_is_wrong_usage(link):
+    with pytest.raises(UsageError, match="--link takes"):
+        notify.base(link)
+    with pytest.raises(UsageError, match="env:NAME"):
+        notify.targets(["json://[bad"])
+
+
+def test_an_address_where_a_folder_belongs_is_refused_and_not_shown(capsys):
+    address = "postgresql://u:S3CRET@h/x"
+    for words in (["run", "q", "--out", address], ["status", address], ["prune", address, "--older-than", "1y"],
+                  ["compare", address, address], ["annual", "2026", "--data", address]):  # fmt: skip
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        said = capsys.readouterr().err
+        assert ended.value.code == 2 and "an address is no folder" in said and "S3CRET" not in said
+
+
+def test_check_of_the_newest_says_its_refusal_as_json_too(tmp_path, capsys):
+    assert main(["check", str(tmp_path), "--newest", "--json"]) == 1
+    said = json.loads(capsys.readouterr().out)
+    assert (said["outcome"], said["exit"], said["errors"]) == ("refused", 1, {}) and "no quarter" in said["what"]
+
+
 def test_a_message_that_does_not_arrive_changes_nothing_but_is_said(run, listener):
     listener.code = 500
     code, out, err = run("--notify", listener.url, "--json")
@@ -341,6 +365,75 @@ def test_prune_refuses_where_the_ledger_cannot_say_what_is_final(old, tmp_path, 
     with lock.held(out, "run"):
         assert main([*command, str(tmp_path / "ledger.sqlite")]) == 1
     assert {p.parent.name for p in out.glob("*/manifest.json")} == RUNS.keys(), "nothing was removed"
+
+
+@pytest.mark.parametrize("damage", ["{}", "[1]", '{"head": 5, "run": "x", "status": ""}', "\udcff"])
+def test_prune_refuses_where_the_committees_pages_say_no_ledger(old, damage, capsys):
+    out, ledger = old
+    (out / "committee" / "committee.json").write_bytes(damage.encode("utf-8", "surrogateescape"))
+    assert main(["prune", str(out), "--ledger", str(ledger), "--older-than", "4y"]) == 1
+    assert "Nothing was removed" in capsys.readouterr().err
+    assert {p.parent.name for p in out.glob("*/manifest.json")} == RUNS.keys()
+
+
+@pytest.mark.parametrize("latest", [b"", b"\xff\xfe", b"../.."])
+def test_prune_keeps_the_last_run_where_nobody_says_which_is_newest(tmp_path, latest, capsys):
+    for run, finished in list(RUNS.items())[:2]:
+        published(tmp_path, run, finished)
+    (tmp_path / "latest").write_bytes(latest)
+    assert main(["prune", str(tmp_path), "--no-ledger", "--older-than", "1d"]) == 0
+    assert {p.parent.name for p in tmp_path.glob("*/manifest.json")} == {"1aaa-bbbb-cccc"}
+
+
+def test_prune_takes_no_link_and_no_copy_for_a_run(tmp_path, capsys):
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    published(out, "9aaa-bbbb-cccc", "2026-10-05 06:00:00")
+    publish.point_to(out, "9aaa-bbbb-cccc")
+    published(elsewhere, "0aaa-bbbb-cccc", "2016-10-05 06:00:00")
+    (out / "0aaa-bbbb-cccc").symlink_to(elsewhere / "0aaa-bbbb-cccc")
+    published(out, "1aaa-bbbb-cccc", "2016-10-05 06:00:00").joinpath("1aaa-bbbb-cccc").rename(out / "copy")
+    assert main(["prune", str(out), "--no-ledger", "--older-than", "1y"]) == 0
+    assert "a link" in capsys.readouterr().out
+    assert (out / "copy" / "manifest.json").exists() and (out / "0aaa-bbbb-cccc" / "manifest.json").exists()
+
+
+MADE = "aaaa-bbbb-cccc"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (f"{MADE}/manifest.json", b""),
+        (f"{MADE}/manifest.json", b'{"finished": 1}'),
+        (f"{MADE}/manifest.json", b"\xff\xfe"),
+        (f"{MADE}/manifest.json", {"finished": "yesterday"}),
+        (f"{MADE}/manifest.json", {"outputs": [1]}),
+        (f"{MADE}/manifest.json", {"warnings": None}),
+        (f"{MADE}/manifest.json", {"counts": {"in": "2", "scored": 2}}),
+        (f"{MADE}/manifest.json", {"run_id": "../x"}),
+        ("latest", b"\xff\xfe"),
+        ("status.json", b'{"last": {"a": 1}, "failed": 3}'),
+        ("status.json", b'{"last": {"outcome": "done", "started": 5, "codes": []}}'),
+    ],
+)
+def test_a_damaged_folder_is_told_and_is_no_fault_of_the_program(tmp_path, capsys, name, content):
+    out = published(tmp_path / "out", MADE, "2026-10-05 06:00:00")
+    publish.point_to(out, MADE)
+    if isinstance(content, dict):
+        content = json.dumps(manifest.read_manifest(out / MADE) | content).encode()
+    (out / name).write_bytes(content)
+    exits = 0 if name == "status.json" else 1
+    for more in ([], ["--every"], ["--json"], ["--json", "--every"]):
+        assert main(["status", str(out), *more]) == exits
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["exit"] == exits
+    assert main(["prune", str(out), "--no-ledger", "--older-than", "9y"]) == 0
+
+
+def test_one_damaged_run_keeps_no_other_from_being_published(tmp_path):
+    out = published(tmp_path / "out", "aaaa-bbbb-cccc", "2026-10-05 06:00:00")
+    (out / "aaaa-bbbb-cccc" / "manifest.json").write_text('{"finished": 1}')
+    published(out, "dddd-bbbb-cccc", "2026-10-06 06:00:00")
+    assert "dddd-bbbb-cccc" in publish.point_to(out, "dddd-bbbb-cccc").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,11 @@ import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
-from report_sample import EVIL, sample
+from report_sample import EVIL, default_scheme, sample
 
 from perfmodel import report
 from perfmodel.errors import DataError, RunError
+from perfmodel.language import speaking
 from perfmodel.plots import severity
 from perfmodel.report import words
 from perfmodel.report.sanitise import sanitised
@@ -27,6 +28,20 @@ VOID = {"meta", "br", "hr", "img", "link", "input", "col", "wbr"}
 @pytest.fixture(scope="module")
 def assessment():
     return sample(names=["Ana", EVIL, '"><img src=x onerror=alert(2)>'])
+
+
+def test_names_of_the_scheme_stand_for_ids_and_rows_are_never_mixed_up():
+    scheme = default_scheme()
+    table = pd.DataFrame(
+        {"kpi": ["new_customers", "unknown"], "weight": [20.0, 1.0], "reason": ["new_customers late", ""]}
+    )
+    shown = report.named(table, scheme)
+    assert shown["kpi"].tolist() == ["New customers", "unknown"] and shown["weight"].tolist() == [20.0, 1.0]
+    assert shown["reason"].tolist() == ["New customers late", ""] and table["kpi"][0] == "new_customers"
+    with speaking("zh"):
+        assert report.named(table, scheme)["kpi"][0] == "新客户开发"
+    names = report.named(pd.DataFrame({"kpi": [item.id for item in scheme.items]}), scheme)["kpi"]
+    assert names.is_unique and report.named("regional_manager", scheme) == scheme.profiles[0].name.say("en")
 
 
 @pytest.fixture(scope="module")

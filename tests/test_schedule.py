@@ -26,10 +26,11 @@ ROOT = Path(__file__).parents[1]
 LONG = 900.0  # seconds after which what should have come will not come; most of it takes a few
 
 
-def eventually(found, what: str):
+def eventually(found, what: str, served: subprocess.Popen | None = None):
+    """What ``found`` gives as soon as that is anything; a failure if it takes too long, or ``served`` ended."""
     until = time.monotonic() + LONG
     while not (value := found()):
-        assert time.monotonic() < until, what
+        assert time.monotonic() < until and (served is None or served.poll() is None), what
         time.sleep(0.2)
     return value
 
@@ -80,7 +81,7 @@ def served(place, listener):
 @pytest.fixture
 def flow(served, place, monkeypatch):
     """The flow, called here, with the server that is up: ``flow(cells)`` runs it on a notebook of such cells."""
-    eventually(lambda: "is on the schedule" in (place / "served.log").read_text(), "the schedule was not set up")
+    eventually(lambda: "is on the schedule" in (place / "served.log").read_text(), "not set up", served)
     from perfmodel.schedule.flow import quarter
 
     def flow(name: str, *cells: str, source: str = "data/2026Q3", **more):
@@ -95,9 +96,11 @@ def last(folder: Path) -> dict:
 
 
 def test_a_short_interval_fires_publishes_once_and_then_finds_it_done(served, place, listener):
-    done = eventually(lambda: last(place / "reports"), (place / "served.log").read_text())
+    done = eventually(lambda: last(place / "reports"), "it did not fire", served)
     assert done["outcome"] == "done"
-    titles = eventually(lambda: [heard["title"] for heard in list(listener.heard)][1:] and listener.heard, "not again")
+    titles = eventually(
+        lambda: [heard["title"] for heard in list(listener.heard)][1:] and listener.heard, "not again", served
+    )
     pause()
     out = place / "reports" / "2026Q3"
     assert len(list(out.glob("*/manifest.json"))) == 1 and served.poll() is None
@@ -106,14 +109,17 @@ def test_a_short_interval_fires_publishes_once_and_then_finds_it_done(served, pl
     assert no_person_in(json.dumps(list(listener.heard)))
 
 
-def test_two_at_once_publish_one_run_and_the_second_waits_for_the_first(flow, place):
-    from prefect.deployments import run_deployment
-
-    run_deployment("perfmodel/2026Q3", parameters={"reports": "twice", "notify": []}, timeout=0)
+def test_two_schedules_at_once_publish_one_run_and_the_second_waits_for_the_first(flow, place):
+    write_notebook(place / "one.ipynb", closing("one"))
+    call = "from perfmodel.schedule.flow import quarter; "
+    call += "quarter('data/2026Q3', {'notebooks': ['one.ipynb']}, reports='twice')"
+    other = subprocess.Popen([sys.executable, "-c", call], cwd=place, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     out = place / "twice" / "2026Q3"
-    eventually(lambda: lock.holder_of(out)[1], "the first did not begin")
+    eventually(lambda: lock.holder_of(out)[1] or other.poll() is not None, "the first did not begin")
     said = flow("one", reports="twice")
-    assert said["outcome"] == "done" and said["already"] is True and said["seconds"] > 0
+    assert other.wait() == 0, other.stdout.read()
+    other.stdout.close()
+    assert said["outcome"] == "done" and said["already"] is True
     assert [found.parent.name for found in out.glob("*/manifest.json")] == [said["run"]]
 
 

@@ -124,8 +124,8 @@ def test_data_are_never_said_anew(brackets, assessment):
     frame = pd.DataFrame({"unit": ["severe", "company"], "comment": ["within chance", "x"], "verdict": "severe"})
     with speaking("zh"):
         shown = report.Table(frame).body()
-    assert '<th scope="row">severe</th>' in shown and "<td>within chance</td>" in shown
-    assert '<th scope="row">⟦company⟧</th>' in shown and "<td>⟦severe⟧</td>" in shown
+    assert '<th scope="row" class="nw">severe</th>' in shown and ">within chance</td>" in shown
+    assert '<th scope="row" class="nw">⟦company⟧</th>' in shown and ">⟦severe⟧</td>" in shown
 
 
 def test_markup_handed_to_a_page_stays_markup_and_text_of_the_same_letters_text(brackets):

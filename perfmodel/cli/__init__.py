@@ -4,6 +4,7 @@ import argparse
 import os
 import signal
 import sys
+from functools import partial
 
 from .. import __version__
 from ..language import speak, told
@@ -55,7 +56,11 @@ def main(argv=None) -> int:
         if error.findings:
             from ..io import format_findings
 
-            print(told(format_findings(error.findings)), file=sys.stderr)
+            listed = format_findings(error.findings)
+            print(told(listed), file=sys.stderr)
+            if str(error).partition("\n")[0] in listed:  # the same findings, for whoever calls the library
+                tell("refused, for the errors above; nothing was computed")
+                return getattr(error, "exit_status", REFUSED)
         tell(str(error))
         return getattr(error, "exit_status", REFUSED)
 
@@ -72,14 +77,14 @@ def parser() -> argparse.ArgumentParser:
         p.set_defaults(verb=function)
         return p
 
-    def cycle(p, several=False):
-        what = "folder, workbook, s3:// or SQLAlchemy address of one quarter"
+    def cycle(p, several=False, stored=False):
+        what = f"folder, workbook{', s3://' if stored else ''} or SQLAlchemy address of one quarter"
         p.add_argument("source", metavar="CYCLE", nargs="+" if several else None, help=what)
         p.add_argument("--cycle", metavar="ID", help="which cycle of a database")
         p.add_argument("--scheme", metavar="FILE", help="scheme.yaml where the source has none beside it")
         return p
 
-    quarter.add(verb, cycle)
+    quarter.add(verb, partial(cycle, stored=True))  # of the others, none works on object storage
     committee.add(verb, cycle)
     operations.add(verb, cycle)
     return top

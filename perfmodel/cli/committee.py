@@ -130,8 +130,10 @@ def add(verb, cycle) -> None:
     p.add_argument("--again", action="store_true", help="write the last export again, as the ledger has it")
 
     p = verb("compare", compare, "two runs or two quarters: who moved, and which input did it")
-    p.add_argument("before", metavar="RUN_A", help="a run's folder, a folder of runs (its newest), or a cycle")
-    p.add_argument("after", metavar="RUN_B")
+    p.add_argument(
+        "before", metavar="RUN_A", type=folder, help="a run's folder, a folder of runs (its newest), or a cycle"
+    )
+    p.add_argument("after", metavar="RUN_B", type=folder)
     p.add_argument("--csv", metavar="FILE", help="write everybody with all parts to FILE")
     p.add_argument("--seed", type=seed, default=1, metavar="N", help="where two cycles are computed (default 1)")
     p.add_argument("--lang", choices=["en", "zh"], default="en", help="language of what is said")

@@ -109,11 +109,17 @@ def options_of(a) -> dict:
 def check(a) -> int:
     from datetime import date
 
+    from ..errors import RunError
     from ..io import check, format_findings
     from ..runner.outcome import checked
     from ..runner.quarters import closed_quarter
 
-    source = closed_quarter(a.source, date.today()) if a.newest else a.source
+    try:
+        source = closed_quarter(a.source, date.today()) if a.newest else a.source
+    except RunError as refused:
+        if a.json:
+            print_json(checked(None, ()) | {"what": str(refused)})
+        raise
     cycle, findings = check(source, cycle=a.cycle, scheme=a.scheme)
     said = checked(cycle, findings, strict=a.strict)
     if findings:

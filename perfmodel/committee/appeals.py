@@ -21,7 +21,7 @@ from ..outcomes import bonuses, pool
 from ..ratings import OVERALL
 from ..scoring import gate_caps
 from ..tables import INPUTS
-from .case import Case, Roll
+from .case import Case, Roll, visible
 from .following import must_be_the_runs
 from .record import Done, state_in
 from .rules import ACCEPT, CHANGE, again
@@ -75,9 +75,9 @@ def appeal_drafts(
     if employee not in state.decisions:
         why = roll.people[employee].reason
         _refuse("no-score", f"{employee} has no decided grade to dispute: {why}. Have the fact behind it corrected.")
-    if not facts.strip():
+    if not visible(facts):
         _refuse("facts-missing", "An appeal names the facts that it rests on: add --facts TEXT.")
-    if not by.strip():
+    if not visible(by):
         _refuse("by-missing", "Nobody is named as filing it; add --by NAME.")
     first, last = datetime.fromisoformat(state.final.at).date(), window_of(state.final, working_days)
     if on < first:
@@ -243,9 +243,9 @@ def _heard(roll: Roll, employee: str, ruling: Ruling, barred: Iterable[tuple[str
     """Outcome, reason and panel, or a refusal."""
     if ruling.outcome not in OUTCOMES:
         _refuse("outcome-unknown", f"{ruling.outcome!r} is no outcome; write one of {', '.join(OUTCOMES)}.")
-    if not ruling.reason.strip():
+    if not visible(ruling.reason):
         _refuse("reason-missing", "An outcome has its reason: add --reason TEXT.")
-    panel = [name.strip() for name in ruling.panel if name.strip()]
+    panel = [name.strip() for name in ruling.panel if visible(name)]
     if ruling.outcome == WITHDRAWN:
         return
     if len(panel) < 2 or any(roll.same(one, two) for at, one in enumerate(panel) for two in panel[at + 1 :]):

@@ -1,12 +1,13 @@
 """The quarter before the committee: the cycle as it lies there, and the newest published run of it."""
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from unicodedata import normalize
+from unicodedata import category, normalize
 
 import pandas as pd
 
@@ -23,6 +24,8 @@ from .basis import Basis, bases
 
 TEXTS = """employee_id rater_id scorecard kpi category kind unit profile grade flag stage step band verdict evidence
 reason moved_by currency""".split()
+BLANK = "\u034f\u115f\u1160\u2800\u3164"  # letters and marks that are drawn as nothing
+RUN_ID = re.compile(r"[0-9a-f-]{1,64}")
 
 
 @dataclass(frozen=True)
@@ -76,10 +79,30 @@ class Roll:
         """Whether two texts may mean one person."""
         return plain(one) == plain(other) or bool(self.known_as(one) & self.known_as(other))
 
+    def voice(self, text: str) -> str:
+        """One text for all spellings of a person: the id where it can mean one employee alone, else the plain name."""
+        known = self.known_as(text)
+        return next(iter(known)) if len(known) == 1 else plain(text)
+
 
 def plain(text: str) -> str:
-    """A name without what two spellings of it may differ in: case, width, spaces."""
-    return " ".join(normalize("NFKC", text).casefold().split())
+    """A name without what two spellings of it may differ in: case, width, spaces, marks that nobody sees.
+
+    All spaces go: two characters of a Chinese name are often set apart to be as wide as three.
+    """
+    folded = normalize("NFKC", normalize("NFKC", text).casefold())
+    return "".join(mark for mark in folded if not _unseen(mark))
+
+
+def visible(text: str) -> str:
+    """What was typed, without spaces around it; "" where nothing of it can be seen."""
+    return text.strip() if plain(text) else ""
+
+
+def _unseen(mark: str) -> bool:
+    """Whether a mark has no ink: spaces, controls, zero-width and direction marks, variation selectors, fillers."""
+    kind = category(mark)
+    return mark.isspace() or kind in ("Cc", "Cf") or mark in BLANK or "\ufe00" <= mark <= "\ufe0f"
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,9 +136,9 @@ class Case:
         """
         if run == self.run:
             return {who: person.basis for who, person in self.roll.people.items()}
-        if not (self.folder / run / "manifest.json").is_file():
+        if not RUN_ID.fullmatch(run) or not (self.folder / run / "manifest.json").is_file():
             raise DecisionError(
-                f"This was filled in on run {run}, which is not in {self.folder}, so nobody can tell whether its "
+                f"This was filled in on run {run[:64]}, which is not in {self.folder}, so nobody can tell whether its "
                 f"figures still hold. Fill in the pack of run {self.run}. [run-unknown]"
             )
         return bases(tables_of(self.folder / run))

@@ -104,7 +104,7 @@ def deltas(now: Mapping[str, list[Any]], before: Mapping[str, list[Any]], layout
 def export_drafts(case: Case, state: State, layout: str, *, effective: date | None, by: str, head: str) -> list[Draft]:
     """The entry of an export.
 
-    Refused by name: not-final, layout-unknown, no-pay, nothing-changed.
+    Refused by name: not-final, layout-unknown, no-pay, currency-changed, nothing-changed.
     """
     if layout not in LAYOUTS:
         raise DecisionError(f"{layout!r} is no layout; write one of {', '.join(LAYOUTS)}. [layout-unknown]")
@@ -116,6 +116,12 @@ def export_drafts(case: Case, state: State, layout: str, *, effective: date | No
     now, before = standing(case, state, layout), sent(state, layout)
     if not now and not before:
         raise DecisionError(f"{case.cycle.id} has no pay table, so there is nothing for payroll. [no-pay]")
+    if layout == PAYROLL and (mixed := sorted({row[2] for row in (*now.values(), *before.values())}))[1:]:
+        raise DecisionError(
+            f"Amounts were sent in one currency and are now in another ({', '.join(mixed)}), so what is still to be "
+            "paid is no difference of the two. Put the pay table back into the currency that was sent, or settle what "
+            "was sent by hand in payroll. [currency-changed]"
+        )
     rows, last = deltas(now, before, layout), _exports(state, layout)
     if not rows:
         raise DecisionError(
@@ -212,8 +218,10 @@ def must_have_folder(path: str | Path) -> None:
     Raises
     ------
     DecisionError
-        If the folder is not there.
+        If the folder is not there, or a folder stands where the file should.
     """
+    if Path(path).is_dir():
+        raise DecisionError(f"{path} is a folder. Name a file in it. [no-folder]")
     if not Path(path).parent.is_dir():
         raise DecisionError(f"The folder of {path} is not there. Make it, or name another file. [no-folder]")
 

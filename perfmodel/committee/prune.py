@@ -14,9 +14,9 @@ from typing import Any
 from ..errors import LedgerError
 from ..ledger import GENESIS, Entry
 from ..runner import lock, publish
-from ..runner.manifest import read_manifest
+from ..runner.manifest import moment, read_manifest
 from ..runner.parameters import UsageError
-from ..runner.status import moment, runs_in
+from ..runner.status import runs_in
 from .state import DATA, FINAL, FREEZE
 
 DAYS = {"d": 1, "w": 7}
@@ -62,16 +62,24 @@ def fates(folder: Path, entries: Iterable[Entry], before: datetime) -> list[Fate
     """
     entries = tuple(entries)
     shown = publish.committee_of(folder)
+    if (folder / "committee").exists() and not shown:
+        raise LedgerError(
+            f"The committee's pages in {folder} do not say which ledger they were made from, so nobody can tell "
+            "whether this is the one. Write them anew: perfmodel decide CYCLE --pages. Nothing was removed."
+        )
     heads = {GENESIS, *(entry.hash for entry in entries)}
     if shown and shown["head"] not in heads:
         raise LedgerError(
             f"The committee's pages in {folder} were made from a ledger with head {shown['head'][:12]}, which is not "
             "in this one, so it cannot say which runs are final. Name theirs with --ledger. Nothing was removed."
         )
+    runs = sorted(runs_in(folder), key=lambda one: (one["finished"], one["run"]))
     newest, resting = publish.newest(folder), _named(entries)
+    if newest not in {run["run"] for run in runs} and runs:  # nobody says which: the last one finished
+        newest = runs[-1]["run"]
     frozen = [entry.data["parts"] | {"": entry.cycle} for entry in entries if entry.kind == FREEZE and _of_data(entry)]
     found = []
-    for run in sorted(runs_in(folder), key=lambda one: (one["finished"], one["run"])):
+    for run in runs:
         name = run["run"]
         if name == newest:
             why = "it is the newest"
@@ -81,6 +89,8 @@ def fates(folder: Path, entries: Iterable[Entry], before: datetime) -> list[Fate
             why = "the committee's pages show it"
         elif any(_made_from(read_manifest(folder / name), parts) for parts in frozen):
             why = "it is of frozen data"
+        elif (folder / name).is_symlink():
+            why = "it is a link to somewhere else"
         elif moment(run["finished"]) >= before:
             why = "it is not that old"
         else:
@@ -110,7 +120,8 @@ def prune(folder: str | Path, entries: Iterable[Entry], before: datetime, *, dry
                 gone = folder / f"{publish.BUILDING}{fate.run}-{os.getpid()}"
                 os.replace(folder / fate.run, gone)
                 shutil.rmtree(gone)
-        if not dry and not all(fate.kept for fate in found):
+        listed = publish.newest(folder) in {fate.run for fate in found}
+        if listed and not dry and not all(fate.kept for fate in found):
             with lock.held(folder, "prune", wait=publish.PATIENCE, name=lock.PAGES):
                 publish.list_runs(folder)
     return found

@@ -13,7 +13,7 @@ from ..errors import DecisionError, Finding
 from ..ledger import Draft, Entry, token_of
 from ..ledger.entry import canonical
 from .basis import Basis, changes
-from .case import Person, Roll, plain
+from .case import Person, Roll, plain, visible
 from .state import (
     ACKNOWLEDGE,
     CONSENT,
@@ -31,6 +31,7 @@ from .state import (
     State,
     tally,
     void,
+    votes_by_voice,
 )
 
 CODES = tuple(f"R{n}" for n in range(1, 11))
@@ -92,7 +93,7 @@ def decision_drafts(state: State, roll: Roll, choices: Sequence[Choice]) -> list
 
 def _decision(state: State, roll: Roll, choice: Choice, stale: Mapping[str, list[str]]) -> Draft:
     typed = {
-        name: getattr(choice, name).strip()
+        name: visible(getattr(choice, name))
         for name in ("code", "reason", "evidence", "proposer", "authoriser", "session")
     }
     standing = state.decisions.get(choice.employee)
@@ -188,7 +189,7 @@ def consent_drafts(
             strict=True,
         )
     )
-    typed = {name: value.strip() for name, value in typed.items()}
+    typed = {name: visible(value) for name, value in typed.items()}
     stale = void(state, roll)
     left: dict[str, str] = {}
     items = []
@@ -251,8 +252,8 @@ def undo_drafts(state: State, roll: Roll, employee: str, *, reason: str, authori
     """An entry that takes the decision in force back; none is in force then, not the one before it."""
 
     def one(_: Any) -> Draft:
-        last, who = state.last.get(employee), authoriser.strip()
-        if last and last.kind == UNDO and (last.data["reason"], last.author) == (reason.strip(), who):
+        last, who = state.last.get(employee), visible(authoriser)
+        if last and last.kind == UNDO and (last.data["reason"], last.author) == (visible(reason), who):
             return again(last)
         _must_be_open(state)
         person = roll.people.get(employee)
@@ -260,13 +261,13 @@ def undo_drafts(state: State, roll: Roll, employee: str, *, reason: str, authori
             raise _Refusal("unknown-employee", _unknown(roll))
         if not who:
             raise _Refusal("authoriser-missing", "nobody authorises it; name a person with --authoriser.")
-        if not reason.strip():
+        if not visible(reason):
             raise _Refusal("reason-missing", "it has no reason; write one in words.")
         if employee in roll.known_as(who):
             raise _Refusal("own-result", f"{who} would act on an own result; somebody else has to.")
         if employee not in state.decisions or last is None:
             raise _Refusal("nothing-to-undo", "no decision is in force.")
-        payload = {"of": last.hash, "reason": reason.strip()}
+        payload = {"of": last.hash, "reason": visible(reason)}
         return Draft(roll.cycle, UNDO, who, payload, token_of(roll.cycle, UNDO, employee, last.hash), employee)
 
     return _each([_Named(employee)], one, "decision", "decisions")
@@ -285,8 +286,8 @@ def vote_drafts(state: State, roll: Roll, votes: Sequence[Vote]) -> list[Draft]:
 
     def one(vote: Vote) -> Draft:
         person = _person(roll, vote.employee)
-        voter, said = vote.voter.strip(), vote.vote.strip().lower()
-        standing = state.votes.get(person.employee, {}).get(voter)
+        voter, said = visible(vote.voter), vote.vote.strip().lower()
+        standing = votes_by_voice(state, roll, person.employee).get(roll.voice(voter))
         if standing and standing.data["vote"] == said and not changes(standing.data["basis"], person.basis):
             return again(standing)
         _must_be_open(state)
@@ -309,7 +310,7 @@ def vote_drafts(state: State, roll: Roll, votes: Sequence[Vote]) -> list[Draft]:
         token = token_of(roll.cycle, VOTE, person.employee, voter, said, payload["supersedes"])
         return Draft(roll.cycle, VOTE, voter, payload, token, person.employee)
 
-    return _each(votes, one, "vote", "votes")
+    return _each(votes, one, "vote", "votes", roll.voice)
 
 
 def freeze_drafts(
@@ -321,19 +322,19 @@ def freeze_drafts(
         return [again(standing)]
     if state.final:
         raise DecisionError(f"{_is_final(state)} [final]")
-    if not by.strip():
+    if not visible(by):
         raise DecisionError("Nobody is named as freezing it; add --by NAME. [by-missing]")
     version = standing.data["version"] + 1 if standing else 1
-    if standing and not reason.strip():
+    if standing and not visible(reason):
         before = standing.data["parts"]
         moved = sorted(name for name in before.keys() | parts.keys() if before.get(name) != parts.get(name))
         raise DecisionError(
             f"The {stage} was frozen as version {standing.data['version']} and changed since: {', '.join(moved)}. "
             "A new version needs its reason: add --reason TEXT. [reason-missing]"
         )
-    payload = {"stage": stage, "version": version, "digest": digest, "parts": dict(parts), "reason": reason.strip()}
+    payload = {"stage": stage, "version": version, "digest": digest, "parts": dict(parts), "reason": visible(reason)}
     token = token_of(cycle, FREEZE, stage, digest, standing.hash if standing else "")
-    return [Draft(cycle, FREEZE, by.strip(), payload, token)]
+    return [Draft(cycle, FREEZE, visible(by), payload, token)]
 
 
 def decisions_digest(state: State) -> str:
@@ -362,7 +363,7 @@ def final_drafts(
     if state.final:
         return [again(state.final)]
     codes = sorted(set(acknowledged))
-    names = [name.strip() for name in signers if name.strip()]
+    names = [visible(name) for name in signers if visible(name)]
     problems = [*_unfinished(state, roll), *_unacknowledged(state, roll, codes)]
     problems += _unfrozen(state, roll)
     if len(names) != 2 or roll.same(names[0], names[-1]):
@@ -398,15 +399,15 @@ def reopen_drafts(state: State, cycle: str, *, reason: str, by: str) -> list[Dra
     """The entry that takes a final quarter back; decisions stay, and may then be changed."""
     last = state.reopened
     if state.final is None:
-        if last and (last.data["reason"], last.author) == (reason.strip(), by.strip()):
+        if last and (last.data["reason"], last.author) == (visible(reason), visible(by)):
             return [again(last)]
         raise DecisionError(f"{cycle} is not final, so there is nothing to reopen. [not-final]")
-    if not by.strip():
+    if not visible(by):
         raise DecisionError("Nobody is named as reopening it; add --by NAME. [by-missing]")
-    if not reason.strip():
+    if not visible(reason):
         raise DecisionError("A final quarter is reopened for a reason: add --reason TEXT. [reason-missing]")
-    payload = {"of": state.final.hash, "reason": reason.strip()}
-    return [Draft(cycle, REOPEN, by.strip(), payload, token_of(cycle, REOPEN, state.final.hash))]
+    payload = {"of": state.final.hash, "reason": visible(reason)}
+    return [Draft(cycle, REOPEN, visible(by), payload, token_of(cycle, REOPEN, state.final.hash))]
 
 
 def again(entry: Entry) -> Draft:
@@ -511,15 +512,21 @@ def _few(ids: Sequence[str], most: int = 5) -> str:
     return ", ".join(ids[:most]) + (f" and {len(ids) - most} more" if len(ids) > most else "")
 
 
-def _each(requests: Sequence[Any], rule: Callable[[Any], Draft], one: str, many: str) -> list[Draft]:
-    """The rule's draft for each request; all or none, and every refusal told."""
+def _each(
+    requests: Sequence[Any],
+    rule: Callable[[Any], Draft],
+    one: str,
+    many: str,
+    voice: Callable[[str], str] = plain,
+) -> list[Draft]:
+    """The rule's draft for each request; all or none, and every refusal told. ``voice``: one text for one voter."""
     drafts: list[Draft] = []
     findings = []
     seen: dict[tuple, Any] = {}
     for request in requests:
         file, line, column = getattr(request, "place", ("", 0, 0))
         who = getattr(request, "employee", "")
-        key = (who, plain(getattr(request, "voter", "")))
+        key = (who, voice(getattr(request, "voter", "")))
         try:
             if who and key in seen:
                 raise _Refusal("twice", "stands twice in what was given; keep one row.")

@@ -142,9 +142,18 @@ def void(state: State, roll: Roll) -> dict[str, list[str]]:
 def tally(state: State, roll: Roll, employee: str) -> dict[str, int]:
     """Votes on the employee's proposal as it is now; votes on other figures no longer count."""
     person = roll.people[employee]
-    own = [entry.data for entry in state.votes.get(employee, {}).values()]
-    counted = [vote["vote"] for vote in own if not changes(vote["basis"], person.basis)]
+    counted = [
+        entry.data["vote"]
+        for entry in votes_by_voice(state, roll, employee).values()
+        if not changes(entry.data["basis"], person.basis)
+    ]
     return {name: counted.count(name) for name in VOTES}
+
+
+def votes_by_voice(state: State, roll: Roll, employee: str) -> dict[str, Entry]:
+    """Each voter's last vote on the employee, however the voter was spelled (``Roll.voice``)."""
+    cast = sorted(state.votes.get(employee, {}).items(), key=lambda one: one[1].seq)
+    return {roll.voice(voter): entry for voter, entry in cast}
 
 
 def window_of(final: Entry, working_days: int) -> date:

@@ -110,10 +110,21 @@ def _content(choice: Choice) -> tuple[Any, ...]:
 
 
 def _rows(path: str | Path, needed: tuple[str, ...]):
-    """Cells by column, places of columns, file, line and the run of a pack, of each row."""
+    """Cells by column, places of columns, file, line and the run of a pack, of each row.
+
+    Raises
+    ------
+    DataError
+        As ``read_filled``; or two columns are called alike, so that nobody can tell which one is meant.
+    """
     sheets, made_by = read_filled(path, lambda header: set(needed) <= set(_places(header)))
     for sheet in sheets:
         places = _places(sheet.header)
+        if alike := [text for column, text in enumerate(sheet.header) if _rival(sheet.header, places, column)]:
+            raise DataError(
+                f"{sheet.file}: more than one column may be what {alike[0]!r} stands for, and taking the wrong one "
+                "would record what nobody decided. Leave one of them, then give the file again."
+            )
         for at, line in enumerate(sheet.lines):
             row = {name: sheet.cells[column][at].strip() for name, column in places.items()}
             if row["employee_id"]:
@@ -124,12 +135,24 @@ def _places(header: list[str]) -> dict[str, int]:
     """Columns by name. A table of flags has evidence of its own, which is not the reference that is asked for."""
     places: dict[str, int] = {}
     for column, text in enumerate(header):
-        if (name := _names().get(_plain(text), "")) and name not in places:
+        name = _names().get(_plain(text), "")
+        if name and (name not in places or _rank(text) < _rank(header[places[name]])):
             places[name] = column
     evidence = next((column for column, text in enumerate(header) if _plain(text) == "evidence"), None)
     if evidence is not None and "flag" not in places:
         places.setdefault("evidence_reference", evidence)
     return places
+
+
+def _rank(text: str) -> int:
+    """0 for a column's own name or its heading in the pack, which is taken before (1) what it may be called beside."""
+    return int(any(_plain(text) in map(_plain, texts) for texts in HEADERS.values()))
+
+
+def _rival(header: list[str], places: dict[str, int], column: int) -> bool:
+    """Whether ``column`` has as good a claim to be a column as the one that was taken."""
+    name = _names().get(_plain(header[column]), "")
+    return bool(name) and places[name] != column and _rank(header[column]) <= _rank(header[places[name]])
 
 
 @lru_cache

@@ -10,7 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ..errors import DataError
+
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run; a quote in front keeps it text
+DATABASE = b"SQLite format 3\0"  # first bytes of a SQLite file
 
 
 def digest(content: bytes) -> str:
@@ -19,8 +22,21 @@ def digest(content: bytes) -> str:
 
 
 def write_atomic(path, content: bytes) -> None:
-    """Puts ``content`` at ``path`` whole or not at all: written beside, forced to disk, then renamed."""
+    """Puts ``content`` at ``path`` whole or not at all: written beside, forced to disk, then renamed.
+
+    Raises
+    ------
+    DataError
+        If a database stands there: it may be the ledger, and every decision would be gone.
+    """
     path = Path(path)
+    if path.is_file():
+        with open(path, "rb") as there:
+            if there.read(len(DATABASE)) == DATABASE:
+                raise DataError(
+                    f"{path} is a database, perhaps the ledger itself, and writing there would destroy it. Name "
+                    "another file."
+                )
     handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -33,6 +33,8 @@ link_range_table, link_grades_table, double_rating_table, changed_table, claims_
 ``busiest_unit`` names the unit with most to discuss and ``largest_profile`` the post that most people have;
 ``link_grades_finding``, ``double_rating_note`` and ``self_rating_note`` are sentences.
 
+``named(table or sentence, scheme)``: the same with the scheme's names where it has ids, for a page or a chart.
+
 Over quarters: ``year_banner, year_finding, year_sentences, year_*_table`` of ``quarters.Year``, ``annual_page(year)``
 -> Page; ``health_banner, health_finding, health_rows, health_advice, health_*_table`` of ``quarters.Health``.
 """
@@ -74,6 +76,7 @@ from .health import (
     health_verdicts_table,
 )
 from .index import index_page
+from .named import named
 from .page import Banner, Callout, Figure, Page, Section, Sentences, Table, banner
 from .severities import double_rating_note, link_grades_finding, link_grades_table, self_rating_note
 from .unit import Report, calibration_report
@@ -139,6 +142,7 @@ __all__ = [
     "link_grades_table",
     "link_range_table",
     "link_slopes_table",
+    "named",
     "not_tested_table",
     "permitted_table",
     "rater_codes",

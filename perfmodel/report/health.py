@@ -5,6 +5,7 @@ import pandas as pd
 from ..health import ALL
 from ..language import say, say_n, told
 from . import words
+from .named import named
 from .page import Banner
 
 
@@ -125,9 +126,10 @@ def health_verdicts_table(health) -> pd.DataFrame:
     table = health_rows(health.stability)[["kpi", "category", "n_people", "retest", "year", "validity", "verdict"]]
     capped = health_rows(health.caps).set_index("kpi")["share_at_cap"]
     inflated = health_rows(health.inflation).set_index("kpi")["vif"]
-    return table.assign(
+    whole = table.assign(
         share_at_cap=table["kpi"].map(capped), vif=table["kpi"].map(inflated), verdict=table["verdict"].map(told)
     )
+    return _named(whole, health)
 
 
 def health_profiles_table(health) -> pd.DataFrame:
@@ -137,7 +139,7 @@ def health_profiles_table(health) -> pd.DataFrame:
     own = rows[rows["profile"].ne(ALL)]
     other = own[own["verdict"].ne(own["kpi"].map(general))]
     names = ["profile", "kpi", "n_people", "retest", "lower", "upper", "verdict"]
-    return other[names].assign(over_all=other["kpi"].map(general).fillna("").map(told))
+    return _named(other[names].assign(over_all=other["kpi"].map(general).fillna("").map(told)), health)
 
 
 def health_drift_table(health) -> pd.DataFrame:
@@ -174,7 +176,11 @@ def _counted(table: pd.DataFrame) -> list[tuple[dict, int]]:
 
 def health_advice(health) -> list[str]:
     """What to change in the scheme: one sentence a finding, from the numbers."""
-    return [told(sentence) for sentence in health.advice["sentence"]]
+    return [_named(told(sentence), health) for sentence in health.advice["sentence"]]
+
+
+def _named(what, health):
+    return named(what, health.plan) if health.plan is not None else what
 
 
 _FINDINGS = {

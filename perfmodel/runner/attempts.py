@@ -41,7 +41,16 @@ def read(folder: Path) -> dict[str, Any]:
         found = json.loads((folder / NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    found = found if isinstance(found, dict) else {}
+    return {name: found[name] for name in ("last", "failed") if _is_attempt(found.get(name))}
+
+
+def _is_attempt(noted: Any) -> bool:
+    if not isinstance(noted, dict) or not isinstance(noted.get("codes", {}), dict):
+        return False
+    return all(isinstance(noted.get(name, ""), str) for name in ("what", "outcome", "started")) and (
+        {"outcome", "started"} <= noted.keys()
+    )
 
 
 def _kept(outcome: Outcome) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -104,14 +105,48 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a run; empty where it is gone or no longer one, which no published run is."""
     try:
         found = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
 
+def published(out: Path) -> list[dict[str, Any]]:
+    """Manifests of the runs in ``out``, in the order of their ids.
+
+    What is no whole manifest, or is of a run of another name (a copy that somebody laid there), is none of them.
+    """
+    found = ((path.parent.name, read_manifest(path.parent)) for path in sorted(out.glob("*/manifest.json")))
+    return [made for name, made in found if name[0] != "." and _is_whole(made) and made["run_id"] == name]
+
+
+def _is_whole(made: Mapping[str, Any]) -> bool:
+    """Whether a manifest says all that is read of it beside its own run."""
+    try:
+        moment(made["finished"])
+        names = {"run_id", "cycle", "status", "simulated", "notebooks"}
+        counts, asked = made["counts"], made["parameters"]
+        numbers = [counts["in"], counts["scored"], *made["warnings"]["codes"].values()]
+        numbers += [n for part in ("excluded", "waiting") for n in counts.get(part, {}).values()]
+        parts = (made["inputs"], made["outputs"], asked["settings"])
+        return (
+            names <= made.keys()
+            and {"seed", "units", "lang", "each_unit"} <= asked.keys()
+            and all(isinstance(number, int) for number in numbers)
+            and all(isinstance(part, dict) for part in parts)
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return False
+
+
+def moment(text: str) -> datetime:
+    """A time of a manifest, which is UTC."""
+    return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+
+
 def changes(folder: Path) -> list[str]:
     """Files of a published run that are not as its manifest says: changed, gone or added."""
-    said = read_manifest(folder).get("outputs", {"manifest.json": ""})
+    said = read_manifest(folder).get("outputs")
+    said = said if isinstance(said, dict) else {"manifest.json": ""}
     found = digests_below(folder)
     found.pop("manifest.json", None)
     return sorted(name for name in said.keys() | found.keys() if said.get(name) != found.get(name))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from ..language import say, say_n, told
 from ..urls import is_url
@@ -58,8 +58,9 @@ def base(link: str) -> str:
     UsageError
         If it is no address of a web page, or holds a user name, a password or a key.
     """
-    parts = urlsplit(link)
-    if link and (parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc or parts.query):
+    parts = _parts(link)
+    plain = parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc
+    if link and (not plain or parts.query or parts.fragment):
         raise UsageError("--link takes the http address at which DIR is served, without user, password or key.")
     return link.rstrip("/")
 
@@ -139,10 +140,18 @@ def _targets(text: str) -> list[Target]:
 
 def _is_open(url: str) -> bool:
     """Whether an address is only a place: no user, no options, and no word in its path long enough for a key."""
-    parts = urlsplit(url)
+    parts = _parts(url)
     words = re.split(r"/+", parts.path)
     plain = not ("@" in parts.netloc or parts.query or parts.fragment or "?" in url)
     return parts.scheme in PLAIN and bool(parts.hostname) and plain and all(len(word) <= LONGEST for word in words)
+
+
+def _parts(url: str) -> SplitResult:
+    """The parts of an address; none of what cannot be one."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
 
 
 def _service(url: str) -> Any:

@@ -8,6 +8,7 @@ import csv
 import io
 import pickle
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -30,6 +31,7 @@ TOGETHER = 4  # packs that a worker is handed at a time: what they have in commo
 ATTEMPTS = 3  # a worker that dies at a unit takes others with it; they are asked for again, each by itself
 WORTH = 12  # packs that take as long as the start of a process here
 SHOWN = 20  # failed units that a message names
+DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)  # what Windows lets no folder be called
 DIED = "the process that made it died, as when memory runs out"
 
 
@@ -56,8 +58,19 @@ class Packs:
 
 def folder_of(unit: str) -> str:
     """A folder name of a unit's id; an id that cannot be one gets a mark of its own, so that no two share a folder."""
-    plain = re.sub(r"[^\w.-]|^\.", "_", unit)[:60]
-    return plain if plain == unit else f"{plain}-{sha256(unit.encode()).hexdigest()[:8]}"
+    plain = re.sub(r"[^\w.-]|^\.|\.$", "_", unit)[:60]
+    return plain if plain == unit and not DEVICE.match(plain) else _marked(plain, unit)
+
+
+def folders_of(units: Iterable[str]) -> dict[str, str]:
+    """``folder_of`` each unit, no two alike but for capitals: on Windows and macOS they would be one folder."""
+    folders = {unit: folder_of(unit) for unit in units}
+    often = Counter(folder.casefold() for folder in folders.values())
+    return {unit: name if often[name.casefold()] == 1 else _marked(name, unit) for unit, name in folders.items()}
+
+
+def _marked(plain: str, unit: str) -> str:
+    return f"{plain}-{sha256(unit.encode()).hexdigest()[:8]}"
 
 
 def write_packs(
@@ -100,7 +113,8 @@ def write_packs(
     cuts = report.Excerpts(assessment, codes=codes, company=report.company_of(assessment), key=key)
     printed = kept.facts(manifest) if kept else dict(manifest)
     units = [str(unit) for unit in cuts.units]
-    done = {unit for unit in units if kept and folder_of(unit) in kept}
+    folders = folders_of(units)
+    done = {unit for unit in units if kept and folders[unit] in kept}
     for _ in done:
         tick()
     failed: dict[str, str] = {}
@@ -108,19 +122,19 @@ def write_packs(
         if isinstance(made, str):
             failed[unit] = made
         elif kept:
-            kept.keep(folder_of(unit), made)
+            kept.keep(folders[unit], made)
         else:
-            write_files(page / "units" / folder_of(unit), made)
+            write_files(page / "units" / folders[unit], made)
         tick()
     there = [unit for unit in units if unit not in failed]
     if kept:
         for unit in there:
-            kept.hand_over(folder_of(unit), page / "units" / folder_of(unit))
+            kept.hand_over(folders[unit], page / "units" / folders[unit])
     _write_key(page / "restricted" / BY_CODE, ("rater_id", "code"), codes)
     if key:
         people = {who: pseudonym(key, who) for who in sorted(assessment.totals["employee_id"])}
         _write_key(page / "restricted" / BY_PSEUDONYM, ("employee_id", "pseudonym"), people)
-    return Packs({unit: f"units/{folder_of(unit)}/index.html" for unit in there}, dict(sorted(failed.items())))
+    return Packs({unit: f"units/{folders[unit]}/index.html" for unit in there}, dict(sorted(failed.items())))
 
 
 def pack_files(piece: Any, manifest: Mapping[str, Any]) -> dict[str, bytes]:

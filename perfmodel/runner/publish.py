@@ -16,7 +16,7 @@ from typing import Any
 from ..errors import RunError
 from ..language import speaking
 from . import lock
-from .manifest import changes, read_manifest
+from .manifest import changes, published
 
 BUILDING, REPLACED = ".building-", ".replaced-"
 PATIENCE = 600.0  # seconds to wait for whoever writes the pages beside the runs: the committee's take their time
@@ -91,27 +91,31 @@ def list_runs(out: Path) -> Path:
     from ..report.runs import runs_page
 
     run_id = newest(out)
-    found = (read_manifest(path.parent) for path in sorted(out.glob("*/manifest.json")) if path.parent.name[0] != ".")
-    runs = {run["run_id"]: run for run in found if "finished" in run}
+    runs = {run["run_id"]: run for run in published(out)}
+    if run_id not in runs:
+        raise RunError(f"{out} names {run_id} as its newest run, and there is no whole run of that id. Run again.")
     with speaking(runs[run_id]["parameters"]["lang"]):
         replace_text(out / "index.html", runs_page(runs.values(), run_id, committee_of(out)))
     return out / "index.html"
 
 
 def newest(out: Path) -> str:
-    """Id of the newest run in ``out``, "" where there is none yet."""
+    """Id of the newest run in ``out``, "" where there is none yet or nobody can read which."""
     try:
         return (out / "latest").read_text(encoding="utf-8").strip()
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):
         return ""
 
 
 def committee_of(out: Path) -> dict[str, Any]:
-    """What the committee's pages beside the runs say they were made from; empty where there are none."""
+    """What the committee's pages beside the runs say they were made from; empty where there are none, or they do not
+    say it."""
     try:
-        return json.loads((out / "committee" / "committee.json").read_text(encoding="utf-8"))
+        found = json.loads((out / "committee" / "committee.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
+    told = isinstance(found, dict) and all(isinstance(found.get(name), str) for name in ("head", "run", "status"))
+    return found if told else {}
 
 
 def verify(run: Path) -> None:

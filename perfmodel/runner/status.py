@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import RunError
 from ..language import say, say_n, told
 from . import attempts, lock
-from .manifest import changes, read_manifest
+from .manifest import changes, moment, published
 from .outcome import DONE, counts_of
 from .publish import newest
 
@@ -67,7 +67,11 @@ class Status:
 
     def _sentences(self) -> list[str]:
         said = []
-        if self.age is None:
+        if self.age is None and self.newest:
+            said.append(
+                say("Newest should be {run}, and there is no whole run of that id. Run again.", run=self.newest)
+            )
+        elif self.age is None:
             said.append(say("There is no run in {folder} yet.", folder=self.folder))
         else:
             said.append(say("Newest: {run}, {age} old.", run=self.newest, age=in_words(self.age)))
@@ -125,7 +129,6 @@ def status_of(folder: str | Path, *, every: bool = False, now: datetime | None =
 
 def runs_in(folder: Path) -> list[dict[str, Any]]:
     """Each published run of ``folder`` in a few words."""
-    found = (read_manifest(path.parent) for path in folder.glob("*/manifest.json") if path.parent.name[0] != ".")
     return [
         {
             "run": made["run_id"],
@@ -136,14 +139,8 @@ def runs_in(folder: Path) -> list[dict[str, Any]]:
             "warnings": sum(made["warnings"]["codes"].values()),
             "each_unit": made["parameters"]["each_unit"],
         }
-        for made in found
-        if "finished" in made
+        for made in published(folder)
     ]
-
-
-def moment(text: str) -> datetime:
-    """A time of a manifest, which is UTC."""
-    return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
 
 
 def in_words(age: timedelta) -> str:

@@ -112,6 +112,7 @@ def serve(plan: Plan, *, port: int = PORT, tell=lambda text: None) -> None:
 
 def _serve(plan: Plan, tell) -> None:
     from prefect import serve
+    from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
     from prefect.deployments.runner import EntrypointType, RunnerDeployment
     from prefect.schedules import Cron, Interval
 
@@ -122,6 +123,8 @@ def _serve(plan: Plan, tell) -> None:
         when = Cron(plan.cron, timezone=zone) if plan.cron else Interval(plan.interval)
     except ValueError as problem:
         raise UsageError(f"Prefect knows no such time: {problem}") from None
+    # Due again while it is still running: dropped, for it would only find that nothing is new.
+    alone = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
     deployments = [
         RunnerDeployment.from_flow(
             quarter,
@@ -129,13 +132,16 @@ def _serve(plan: Plan, tell) -> None:
             schedule=when,
             parameters=plan.parameters(source),
             tags=["perfmodel"],
+            concurrency_limit=alone,
             entrypoint_type=EntrypointType.MODULE_PATH,
         )
         for source in plan.sources
     ]
     for source in plan.sources:
         tell(f"{source} is on the schedule as perfmodel/{plan.name_of(source)}; stop it with Ctrl-C")
-    serve(*deployments, limit=plan.at_once, print_starting_message=False)
+    # A runner that is full would keep what is due for later, so it is bounded only where that is needed.
+    limit = plan.at_once if plan.at_once < len(deployments) else None
+    serve(*deployments, limit=limit, print_starting_message=False)
 
 
 def local_zone() -> str:

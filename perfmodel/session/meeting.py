@@ -45,6 +45,7 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 MOST = 64 * 1024  # bytes of a form
+LONGEST = 18  # digits of an entry's number
 
 
 class Handler(RequestHandler):
@@ -82,7 +83,8 @@ class Handler(RequestHandler):
         elif self.request.method == "GET" and _same(self.get_query_argument("token", ""), self.token):
             # Lax: the address may be opened from a message, and then goes on without the token in it.
             self.set_cookie(self.cookie, self.token, path="/", httponly=True, samesite="Lax")
-            self.redirect(self.request.path, status=HTTPStatus.SEE_OTHER)
+            path = f"/{self.request.path.lstrip('/')}"  # two slashes would name another server
+            self.redirect(path, status=HTTPStatus.SEE_OTHER)
         elif not _same(self.get_cookie(self.cookie) or "", self.token):
             self._refuse(HTTPStatus.FORBIDDEN, say("Open the meeting by its whole address, with the token in it."))
         elif self.request.method == "POST" and not self._ours():
@@ -106,6 +108,10 @@ class Handler(RequestHandler):
         if name == CASE and who not in moment.facts.case.roll.people:
             name, who = AGENDA, ""
         return Place(name, who if name == CASE else "", self.get_query_argument("find", "").strip()[:300])
+
+    def news(self, moment: Moment, after: str) -> str:
+        """What was recorded since the entry that a browser saw last; nothing where it names none."""
+        return " ".join(view.news(moment, int(after))) if after.isdecimal() and len(after) <= LONGEST else ""
 
     def send_json(self, answer: Mapping[str, Any]) -> None:
         self.set_header("Content-Type", "application/json; charset=utf-8")
@@ -167,7 +173,7 @@ class StateHandler(Handler):
             place = self.place(moment, name if name in PARTS else AGENDA)
             knew = self.get_query_argument("knew", None)
             parts = view.parts(moment, place, self.csrf, Typed(), knew)
-            said = " ".join(view.news(moment, int(after))) if after.isdecimal() else ""
+            said = self.news(moment, after)
             self.send_json({**known, "parts": parts, "said": said})
         return None
 
@@ -208,8 +214,7 @@ class RecordHandler(Handler):
         with speaking(self.lang):
             if self.request.headers.get("X-Parts"):
                 parts = view.parts(moment, place, self.csrf, typed)
-                said = "" if typed.refused else " ".join(view.news(moment, int(after))) if after.isdecimal() else ""
-                said = say("Nothing was recorded.") if typed.refused else said
+                said = say("Nothing was recorded.") if typed.refused else self.news(moment, after)
                 whole = {"seq": moment.seq, "head": moment.head, "parts": parts, "said": said}
                 self.send_json({**whole, "refused": bool(typed.refused)})
             elif typed.refused:
