@@ -1,12 +1,16 @@
 """Quarters before a committee: the small one and the shipped one, with a run, a ledger, and the real command line."""
 
 import csv
+import io
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
+from unittest.mock import patch
 
 from small_cycle import write_small
 from tiny_notebooks import closing, write_notebook
@@ -55,10 +59,27 @@ class Quarter:
         return {**os.environ, "PYTHONPATH": str(ROOT), "PERFMODEL_LEDGER": str(self.ledger)}
 
     def do(self, *words: object, where: bool = True) -> subprocess.CompletedProcess:
-        """``perfmodel WORDS`` as a shell would run it."""
-        return subprocess.run(
-            self.command(*words, where=where), capture_output=True, text=True, env=self.environment, cwd=self.folder
-        )
+        """What ``perfmodel WORDS`` prints and how it ends; in this process, which has everything loaded."""
+        from perfmodel.cli import main
+        from perfmodel.language import speak
+
+        command = self.command(*words, where=where)
+        said, complained = io.StringIO(), io.StringIO()
+        stopped = signal.getsignal(signal.SIGTERM)
+        with (
+            chdir(self.folder),
+            patch.dict(os.environ, self.environment),
+            redirect_stdout(said),
+            redirect_stderr(complained),
+        ):
+            try:
+                code = main(command[3:])
+            except SystemExit as end:
+                code = int(end.code or 0)
+            finally:
+                signal.signal(signal.SIGTERM, stopped)
+                speak("en")
+        return subprocess.CompletedProcess(command, code, said.getvalue(), complained.getvalue())
 
     def run(self) -> None:
         """A published run of the cycle as it lies there."""

@@ -143,7 +143,10 @@ def manifest_of(run_id: str, lang: str, finished: str) -> dict:
         "finished": finished,
         "counts": {"in": 3, "scored": 2},
         "notebooks": {"a": {}},
-        "parameters": {"seed": 1, "units": [], "lang": lang, "settings": {}},
+        "parameters": {"seed": 1, "units": [], "each_unit": False, "lang": lang, "settings": {}},
+        "warnings": {"codes": {}},
+        "inputs": {},
+        "outputs": {},
     }
 
 

@@ -5,7 +5,6 @@ import os
 import sys
 
 from ..language import told
-from ..urls import is_url
 
 OK, REFUSED, USAGE, INTERRUPTED = 0, 1, 2, 130
 LEDGER = "reports/ledger.sqlite"
@@ -147,6 +146,8 @@ def port(text: str) -> int:
 def folder(text: str) -> str:
     if not text.strip():
         raise argparse.ArgumentTypeError("an empty name is no folder; write . for this one")
+    from ..urls import is_url  # here, because it loads what --help does without
+
     if "://" in text and not is_url(text):  # not quoted: it may hold a password
         raise argparse.ArgumentTypeError("an address is no folder; write the path of one")
     return text

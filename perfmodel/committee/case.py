@@ -182,7 +182,7 @@ class Case:
     def scores(self, decided: Mapping[str, str]) -> pd.DataFrame:
         """The run's scores with ``grade_decided``, "" for whoever has none yet."""
         table = self.tables["scores"]
-        return table.assign(grade_decided=table["employee_id"].map(dict(decided)).fillna(""))
+        return table.assign(grade_decided=table["employee_id"].map(dict(decided)).astype(object).fillna(""))
 
 
 def open_case(
