@@ -22,7 +22,7 @@ from perfmodel.runner.packs import write_packs
 from perfmodel.simulate import sample_files
 
 NAMES = ("perfmodel-a", "perfmodel-b")
-AT = "10.77.1.1"  # this side of the first
+AT = "198.18.1.1"  # this side of the first
 
 
 def main() -> None:
@@ -75,7 +75,7 @@ def namespaces() -> list[tuple[str, tuple[str, ...]]]:
     """Two network namespaces that reach this one, and not each other: address and way in of each."""
     hosts = []
     for number, name in enumerate(NAMES, 1):
-        here, there = f"10.77.{number}.1", f"10.77.{number}.2"
+        here, there = f"198.18.{number}.1", f"198.18.{number}.2"
         for command in (
             f"ip netns add {name}",
             f"ip link add pm{number} type veth peer name pm0 netns {name}",
