@@ -105,8 +105,8 @@ def test_a_forked_child_does_not_keep_what_its_parent_held(tmp_path):
             time.sleep(5)
             os._exit(0)
     try:
-        with lock.held(tmp_path, "run"):
-            pass
+        with lock.held(tmp_path, "run") as dead:
+            assert dead is None and os.waitpid(child, os.WNOHANG) == (0, 0)  # the child is still there
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
