@@ -4,12 +4,11 @@ Each property is computed when first asked for and from the cycle alone, so a no
 question pays for one answer, and all notebooks and the command line give the same numbers.
 """
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from os import PathLike
 from typing import Any
 
@@ -29,7 +28,7 @@ from .scoring import item_scores, kpi_table, rescorer, total
 from .tables import OUTPUTS, columns_of, conform
 from .weights import WeightSimulation, simulate_weights
 
-LARGE = 5000  # people from which independent parts are computed at the same time
+LARGE = 5000  # people from which weights are simulated while the chances are drawn
 CHANCE_DRAWS = 4000  # standard error of a chance near .5: .008
 CHANCE_LEAST = 1000  # the same of the largest companies: .016
 CHANCE_WORK = 200_000_000  # ratings drawn in all, between the two: 50,000 ratings with all draws
@@ -175,40 +174,27 @@ class Assessment:
     @cached_property
     def weights(self) -> Mapping[str, WeightSimulation]:
         """By profile: grades and ranks over every permitted choice of its weights."""
-        profiles = [profile.id for profile in self.cycle.scheme.profiles]
-        return dict(zip(profiles, self._together([partial(self._simulated, one) for one in profiles]), strict=True))
+        return dict(map(simulated, self._weight_questions()))
 
-    def _simulated(self, profile: str) -> WeightSimulation:
+    def _weight_questions(self) -> list[tuple[str, dict[str, Any]]]:
+        """Each profile with what its simulation rests on."""
         scheme = self.cycle.scheme
-        points, offset, cap = self._profile_points(profile)
         most = {i.id: i.points.get("cap", 100.0) for k in scheme.kpis for i in k.items if len(k.items) == 1}
-        found = simulate_weights(
-            points,
-            scheme.weight_space(profile),
-            grades=scheme.cuts,
-            baseline=scheme.weights(profile).set_index("kpi")["weight"],
-            seed=self.seed,
-            offset=offset,
-            cap=cap,
-            points_cap={name: cap for name, cap in most.items() if name in points.columns},
-        )
-        if self._large:
-            found.weight_grades(profile)  # what it rests on is kept, and other profiles are under way meanwhile
-        return found
-
-    @property
-    def _large(self) -> bool:
-        return len(self.cycle.employees) > LARGE
-
-    def _together(self, parts: Sequence[Callable[[], Any]]) -> list[Any]:
-        """What independent parts give: of a large quarter in threads, for most of their time is spent in numpy.
-
-        No number depends on it: each part draws from its own seeds.
-        """
-        if not self._large:
-            return [part() for part in parts]
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            return list(pool.map(lambda part: part(), parts))
+        questions = []
+        for profile in (profile.id for profile in scheme.profiles):
+            points, offset, cap = self._profile_points(profile)
+            question = {
+                "points": points,
+                "space": scheme.weight_space(profile),
+                "grades": scheme.cuts,
+                "baseline": scheme.weights(profile).set_index("kpi")["weight"],
+                "seed": self.seed,
+                "offset": offset,
+                "cap": cap,
+                "points_cap": {name: cap for name, cap in most.items() if name in points.columns},
+            }
+            questions.append((profile, question))
+        return questions
 
     def profile_points(self, profile: str) -> pd.DataFrame:
         """Points of each KPI of a profile's scored people: employees x KPIs, adjusted where adjusted."""
@@ -364,12 +350,19 @@ class Assessment:
     def pool(self) -> pd.DataFrame:
         return conform(pool(self.scores, self.cycle.pay, self.cycle.scheme), "pool")
 
-    def tables(self, *names: str) -> dict[str, pd.DataFrame]:
-        """The contract's tables by name; all of them when none is named."""
-        if not names and self._large:
-            for shared in ("proposals", "not_simulated"):  # what both of the next rest on
-                getattr(self, shared)
-            self._together([lambda: self.chances, lambda: self.weights])
+    def tables(self, *names: str, elsewhere: Callable[[Callable, Iterable], Iterable] = map) -> dict[str, pd.DataFrame]:
+        """The contract's tables by name; all of them when none is named.
+
+        Of a large quarter weights are simulated while the chances are drawn: by ``elsewhere``, which takes a function
+        and its questions as ``map`` does and may answer in any order, in other processes for instance. No number
+        depends on it: each part draws from its own seeds.
+        """
+        if not names and len(self.cycle.employees) > LARGE and "weights" not in vars(self):
+            questions = self._weight_questions()
+            with ThreadPoolExecutor(1) as waiting:
+                answers = waiting.submit(lambda: dict(elsewhere(simulated_whole, questions)))
+                self.chances  # noqa: B018 - computed here meanwhile, and kept
+                vars(self)["weights"] = {profile: answers.result()[profile] for profile, _ in questions}
         return {name: getattr(self, name.removeprefix("restricted/")) for name in (names or OUTPUTS)}
 
     @cached_property
@@ -407,6 +400,19 @@ class Assessment:
                 "owner": late["employee_id"].map(people["manager_id"]).where(rated, late["item"].map(sources)),
             }
         ).reset_index(drop=True)
+
+
+def simulated(question: tuple[str, dict[str, Any]]) -> tuple[str, WeightSimulation]:
+    """A profile and its simulation over every permitted choice of weights."""
+    profile, given = question
+    return profile, simulate_weights(**given)
+
+
+def simulated_whole(question: tuple[str, dict[str, Any]]) -> tuple[str, WeightSimulation]:
+    """``simulated``, with what its tables rest on computed where it is simulated."""
+    profile, found = simulated(question)
+    found.weight_grades(profile)
+    return profile, found
 
 
 def chance_draws(ratings: int) -> int:

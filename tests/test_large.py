@@ -45,14 +45,19 @@ def test_values_at_places_are_those_of_a_whole_sort_with_ties_and_without():
         assert (smallest(scores, places) == np.sort(scores, axis=1)[:, places]).all()
 
 
-def test_a_large_quarter_computed_in_threads_gives_the_same_tables(tmp_path, monkeypatch):
+def test_a_large_quarter_computed_by_parts_gives_the_same_tables(tmp_path, monkeypatch):
     cycle = write_small(tmp_path / "2026Q3")
     named = ("scores", "weight_grades", "weight_rank_bands", "weight_importance")
     plain = {name: csv_bytes(table) for name, table in assess(cycle).tables(*named).items()}
     monkeypatch.setattr(perfmodel.assessment, "LARGE", 1)
-    large = assess(cycle)
-    large._together([lambda: large.chances, lambda: large.weights])
-    assert {name: csv_bytes(table) for name, table in large.tables(*named).items()} == plain
+    asked = []
+
+    def elsewhere(function, questions):
+        asked.extend(profile for profile, _ in questions)
+        return reversed(list(map(function, questions)))
+
+    tables = assess(cycle).tables(elsewhere=elsewhere)
+    assert asked and {name: csv_bytes(tables[name]) for name in named} == plain
 
 
 def test_draws_behind_a_chance_are_all_of_them_up_to_fifty_thousand_ratings_and_never_few():

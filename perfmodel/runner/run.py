@@ -18,7 +18,7 @@ from ..errors import RunError, WarningsError
 from ..language import say, speaking
 from ..pseudonyms import check_of
 from . import lock, manifest, pdf, publish, record, translate
-from .engine import Engine
+from .engine import Engine, each
 from .execute import Job, Kernels, each_as_it_ends
 from .kept import Kept, kept_in
 from .packs import Packs, UnitsFailed, write_packs
@@ -182,7 +182,7 @@ def run(
             with Kernels(work, at_once=at_once, timeout=timeout, forked=forked) as executor:
                 futures = {executor.submit(job, page / f"{job.name}.ipynb"): job for job in plan}
                 assessment = assess(data, history, seed)
-                tables = assessment.tables()
+                tables = assessment.tables(elsewhere=_elsewhere(jobs, progress.say))
                 share(assessment, work / record.ASSESSMENT, place, seed)
                 digests = _write(tables, page)
                 tick()
@@ -279,7 +279,7 @@ def write_tables(
     data, history = read(source, cycle, scheme)
     assessment = assess(data, history, seed)
     manifest.agreed(assessment.counts)
-    tables = assessment.tables()
+    tables = assessment.tables(elsewhere=_elsewhere(None, lambda text: None))
     with lock.held(out, "tables"):
         publish.clear(out, "tables")
         with publish.building(out, "tables") as build:
@@ -310,6 +310,12 @@ def assess(data: "Cycle", history: "History", seed: int) -> Any:
     from ..assessment import assess
 
     return assess(data, seed=seed, history=history)
+
+
+def _elsewhere(jobs: int | None, tell: Callable[[str], None]) -> Callable[[Callable, Iterable], Iterable]:
+    """``map`` by processes of this machine, answers in any order."""
+    engine = Engine(jobs=jobs or os.cpu_count() or 1)
+    return lambda function, questions: each(function, questions, engine, tell)
 
 
 def folder_of_cycle(cycle: str) -> Path:
