@@ -12,7 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-PLACE = "PERFMODEL_SHARED"  # set by the runner for its kernels: where the file is, or will be
+# Set by the runner for its kernels: where the file is, or will be, and a file that is there when it may be taken up.
+PLACE, TURN = "PERFMODEL_SHARED", "PERFMODEL_TURN"
 PATIENCE = 3600.0  # seconds; the runner ends a kernel long before, or when its own computation fails
 
 
@@ -41,7 +42,8 @@ def shared(source: str | os.PathLike, seed: int) -> Any | None:
     if not name:
         return None
     place, late = Path(name), time.monotonic() + PATIENCE
-    while not place.exists():
+    turn = Path(os.environ.get(TURN, name))
+    while not (place.exists() and turn.exists()):
         if time.monotonic() > late:
             return None
         time.sleep(0.02)

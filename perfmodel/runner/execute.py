@@ -1,12 +1,17 @@
-"""Notebooks through papermill, a bounded number at once, each in a kernel of its own that never outlives the run."""
+"""Notebooks through papermill, a bounded number at once, each in a kernel of its own that never outlives the run.
+
+Kernels are started ahead of their turn and wait for it where they ask for the quarter's numbers (``io.shared``): a
+fresh kernel's imports take longer than many a notebook.
+"""
 
 import logging
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -15,7 +20,12 @@ from typing import Any
 from ..errors import RunError, TransientError
 from . import record
 from .translate import translated
+from .turns import Turns
 
+KIND = 5  # how far kernels give way to the computation that they wait for
+AHEAD = 1  # kernels more than one a turn that are started before it is theirs
+# jsonschema builds a grammar of addresses from it, which takes a second, and no notebook's format has an address in it.
+GRAMMAR = "rfc3987_syntax"
 ATTEMPTS = 3  # ports are drawn anew at each; three clashes in a row are no accident
 CLASH = ("Address already in use", "EADDRINUSE", "Address in use")
 # Errors whose text names code and not people, so that it may be shown.
@@ -49,9 +59,9 @@ class Kernels:
     work : Path
         Folder for connection files, records and what kernels say on stderr; the caller removes it.
     at_once : int
-        How many notebooks at a time.
+        How many notebooks have their turn at a time. About as many others have started and wait for it.
     timeout : float
-        Seconds that one notebook may take, its kernel's start included.
+        Seconds that one notebook may take from its turn on.
     forked : bool
         Whether kernels are forked from a process with the imports done (``forked``), not started anew.
     """
@@ -62,11 +72,13 @@ class Kernels:
         self._stopping = threading.Event()
         self._live: set[Any] = set()
         self._lock = threading.Lock()
-        self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="notebook")
+        self._turns = Turns(at_once)
+        self._pool = ThreadPoolExecutor(2 * at_once + AHEAD, thread_name_prefix="notebook")
 
     def __enter__(self) -> "Kernels":
         # papermill first, in one thread: two that import it at once can see it half made.
-        import_module("papermill")
+        with _without(GRAMMAR):
+            import_module("papermill")
 
         # What they would tell the log, a RunError tells the user: in words, once, without output of a cell.
         for name in ("papermill", "traitlets", "asyncio"):
@@ -119,14 +131,18 @@ class Kernels:
             late.set()
             end(kernel)
 
+        watch = threading.Timer(self.timeout, give_up)
+        watch.daemon = True
+
+        def begin() -> None:
+            record.turn(self.work, job.name).touch()
+            watch.start()
+
         with log.open("wb") as said:
             kernel = _kernel(job, self.work, token, said, unwanted, self._zygote)
-
-            watch = threading.Timer(self.timeout, give_up)
-            watch.daemon = True
             with self._lock:
                 self._live.add(kernel)
-            watch.start()
+            self._turns.join(begin)
             try:
                 papermill.execute_notebook(
                     _literal(source),
@@ -135,7 +151,7 @@ class Kernels:
                     kernel_name="python3",
                     language="python",
                     progress_bar=False,
-                    start_timeout=max(60, int(self.timeout)),  # the watch above is the limit
+                    start_timeout=max(60, int(self.timeout)),  # the watch is the limit
                     km=kernel,
                 )
             except papermill.PapermillExecutionError as error:
@@ -156,11 +172,23 @@ class Kernels:
                 raise
             finally:
                 watch.cancel()
+                self._turns.leave(begin)
                 with self._lock:
                     self._live.discard(kernel)
                 end(kernel)
                 run_sync(kernel.cleanup_resources)()
         return _completed(self.work, job, token)
+
+
+@contextmanager
+def _without(module: str) -> Iterator[None]:
+    """``module`` cannot be imported meanwhile, unless it is there already."""
+    there = sys.modules.setdefault(module, None)  # type: ignore[arg-type]  # as the import system has it
+    try:
+        yield
+    finally:
+        if there is None:
+            del sys.modules[module]
 
 
 def _literal(path: Path) -> str:
@@ -229,6 +257,7 @@ def _kernel(job: Job, work: Path, token: str, said: Any, unwanted: Callable[[], 
         record.JOB: job.name,
         record.TOKEN: token,
         record.SHARED: str(work / record.ASSESSMENT),
+        record.TURN: str(record.turn(work, job.name)),
         "IPYTHONDIR": str(settings),
     }
 
@@ -238,6 +267,8 @@ def _kernel(job: Job, work: Path, token: str, said: Any, unwanted: Callable[[], 
         async def start_kernel(self, *args: Any, **kw: Any) -> None:
             folder = str(job.notebook.parent)
             await self._async_start_kernel(*args, **{**kw, "cwd": folder, "env": environment, "stderr": said})
+            if hasattr(os, "setpriority"):
+                os.setpriority(os.PRIO_PROCESS, self.provisioner.pid, KIND)
             if unwanted():
                 end(self)
 

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 PLACE, JOB, TOKEN = "PERFMODEL_RECORDS", "PERFMODEL_JOB", "PERFMODEL_TOKEN"
 # And where the run leaves what it computed, so that no notebook computes it again (io.shared).
 SHARED, ASSESSMENT = "PERFMODEL_SHARED", "assessment.pickle"
+TURN = "PERFMODEL_TURN"  # and the file that is there when the notebook may take it up
+
+
+def turn(work: Path, job: str) -> Path:
+    """The file that says that the turn of ``job`` has come."""
+    return work / f"{job}.turn"
 
 
 def done(

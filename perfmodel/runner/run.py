@@ -185,6 +185,8 @@ def run(
                 tables = assessment.tables(elsewhere=_elsewhere(jobs, progress.say))
                 share(assessment, work / record.ASSESSMENT, place, seed)
                 digests = _write(tables, page)
+                with speaking(lang):
+                    _write_restricted(assessment, page)
                 tick()
                 records = {}
                 for job, found in each_as_it_ends(futures, tick):
@@ -220,15 +222,7 @@ def run(
             "versions": manifest.versions(),
             "notebooks": {job.name: records[job.name] for job in plan},
         }
-        _restricted(page)
-        sheets = page / RESTRICTED / "feedback"
-        sheets.mkdir(mode=0o700)
         with speaking(lang):
-            for name, sheet in report.feedback_sheets(assessment).items():
-                (sheets / name).write_text(sheet, encoding="utf-8", newline="\n")
-            (page / RESTRICTED / "fairness.html").write_text(
-                report.fairness_page(assessment), encoding="utf-8", newline="\n"
-            )
             report.workbook(assessment, page / "pack.xlsx", manifest=written)
             whole = report.calibration_report(assessment, manifest=written).html()
             (page / "company.html").write_text(whole, encoding="utf-8", newline="\n")
@@ -401,6 +395,19 @@ def _write(tables: "Mapping[str, DataFrame]", page: Path, below: str = "tables/"
         path.write_bytes(data)
         digests[name] = manifest.sha256(data)
     return digests
+
+
+def _write_restricted(assessment: Any, page: Path) -> None:
+    """Write the pages for raters, and for HR and legal, in the language spoken."""
+    from .. import report
+
+    _restricted(page)
+    sheets = page / RESTRICTED / "feedback"
+    sheets.mkdir(mode=0o700)
+    pages = {sheets / name: sheet for name, sheet in report.feedback_sheets(assessment).items()}
+    pages[page / RESTRICTED / "fairness.html"] = report.fairness_page(assessment)
+    for path, text in pages.items():
+        path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _restricted(page: Path) -> None:
