@@ -235,7 +235,8 @@ class Report(Value):
             b = say("No rater can be compared")
         zone = v.company.zone
         people = v.totals.reset_index(drop=True)
-        odd = _outside_zone(people, v.scheme.rubric, zone, v.limits.disagreement)
+        odd = len(plots.outside_zone(people, v.scheme.rubric, zone, v.limits.disagreement))
+        more = odd - plots.marked(odd, len(people.dropna(subset=["kpi_score", "rating"])))
         if not np.isfinite(zone).all():
             c = say("Too few people to compare rating and results")
         elif odd:
@@ -263,6 +264,14 @@ class Report(Value):
             (
                 "C. " + c,
                 say(
+                    "KPI score and rating, one dot a person; orange: the {n} farthest outside the grey and {apart} "
+                    "points apart; {more} more are blue",
+                    n=odd - more,
+                    more=more,
+                    apart=f"{v.limits.disagreement:g}",
+                )
+                if more
+                else say(
                     "KPI score and rating, one dot a person; orange: outside the grey and {apart} points apart",
                     apart=f"{v.limits.disagreement:g}",
                 ),
@@ -516,16 +525,6 @@ def _guide(row: pd.Series) -> str:
     if share < least - 1e-9:
         return say("below the guideline of {least}–{most} %", **ends)
     return say("inside the guideline of {least}–{most} %", **ends)
-
-
-def _outside_zone(people: pd.DataFrame, rubric, zone: tuple[float, float], least: float) -> int:
-    """People whose KPI score lies farther from their rating's points than is usual, and at least ``least``."""
-    if not np.isfinite(zone).all():
-        return 0
-    both = people.dropna(subset=["kpi_score", "rating"])
-    ratings, points = np.transpose(rubric)
-    apart = both["kpi_score"].to_numpy(float) - np.interp(both["rating"].to_numpy(float), ratings, points)
-    return int((((apart < zone[0]) | (apart > zone[1])) & (np.abs(apart) >= least)).sum())
 
 
 def _quarter(cycle_id: str) -> str:

@@ -51,9 +51,7 @@ def year_sentences(year) -> list[str]:
     return [
         say("Grades of the year: {basis}.", basis=basis_sentence(year)),
         say("The year's grade follows from a rule of the scheme: a proposal, which a named person accepts or changes."),
-        year_finding(year, "methods"),
-        year_finding(year, "conditions"),
-        year_finding(year, "missing"),
+        *(say("{finding}.", finding=year_finding(year, about)) for about in ("methods", "conditions", "missing")),
     ]
 
 
