@@ -101,14 +101,14 @@ def _outside(outside: int, n: int) -> str:
     """``none of 7 comparisons lies outside chance``."""
     if not outside:
         return say_n(
-            "none of {n} comparison lies outside chance",
+            "the one comparison made lies within chance",
             "none of {n} comparisons lies outside chance",
             n,
             n=words.grouped(n),
         )
     if outside == 1:
         return say_n(
-            "one of {n} comparison lies outside chance",
+            "the one comparison made lies outside chance",
             "one of {n} comparisons lies outside chance",
             n,
             n=words.grouped(n),

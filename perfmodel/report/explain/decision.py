@@ -158,6 +158,6 @@ def _bonus(facts: Facts) -> Markup:
     return joined(lines)
 
 
-def _money(value: float) -> str:
-    whole, part = f"{value:.2f}".split(".")
-    return f"{int(whole):,}".replace(",", words.THIN) + f".{part}"
+def _money(value: float) -> Markup:
+    """An amount on one line."""
+    return Markup('<span class="nw">{}</span>').format(words.cents(100 * value))
