@@ -238,7 +238,7 @@ def rater_network(ratings: pd.DataFrame, raters: pd.DataFrame, *, width: float =
             ax.plot(x, y, "o", ms=7, mfc=BLUE if differs else "white", mec=BLUE if differs else INK2, mew=1.3, zorder=2)
             if len(members) <= 40:
                 # Beside its point, and above or below it at the ring's poles, where neighbours stand side by side.
-                over = (y > cy) - (y < cy) if abs(x - cx) < 0.3 * wide else 0
+                over = np.sign(y - cy) if abs(x - cx) < 0.3 * wide else 0
                 out = 0 if over else 0.09 if x >= cx else -0.09
                 ax.text(
                     x + out, y + 0.08 * over, short(r), fontsize=8, zorder=3,
