@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from .. import plots
 from ..errors import DataError
@@ -98,14 +98,15 @@ class Report(Value):
             )
         )
 
-    def _light(self, scored: int) -> str:
+    def _light(self, scored: int) -> Markup | str:
         late = sum(n for (_, status), n in self.view.gaps.items() if status == "late")
         away = sum(n for (_, status), n in self.view.gaps.items() if status != "late")
         items = words.grouped(self.view.n_items)
         if not late and not away:
             return say("● complete, {n} items", n=items)
-        sign = "◐" if scored else "○"
-        return say("{sign} {late} late, {away} not due of {n} items", sign=sign, late=late, away=away, n=items)
+        sign = Markup('<span class="light">{}</span>').format("◐" if scored else "○")
+        text = escape(say("{sign} {late} late, {away} not due of {n} items"))
+        return text.format(sign=sign, late=late, away=away, n=items)
 
     @cached_property
     def headline(self) -> list[tuple[str, str]]:
