@@ -51,7 +51,7 @@ def quantity(value: float) -> str:
 
 def aligned(values: pd.Series) -> Callable[[object], str]:
     """How the numbers of one column are shown: with the decimals that its largest one needs for three digits."""
-    sizes = [abs(v) for v in values if isinstance(v, (int, float, np.number)) and np.isfinite(v)]
+    sizes = [abs(float(v)) for v in values if isinstance(v, (int, float, np.number)) and np.isfinite(v)]
     largest = max(sizes, default=0.0)
     if all(size == round(size) for size in sizes) or largest >= 999.5:
         return _known(grouped)
