@@ -232,7 +232,7 @@ def annual_results(
         chosen, alone = grades[rule.method], grade_of([scores[rule.method]], cuts)[0]
         if cap and chosen and ladder.index(alone) < ladder.index(cap):
             when = ", ".join(scored.loc[scored["cap"].eq(cap), "quarter"])
-            notes.append(f"a gate in {when} caps the year at {cap}; the score alone gives {alone}")
+            notes += [f"a gate in {when} caps the year at {cap}", f"the score alone gives {alone}"]
         elif chosen and alone != chosen:
             why = f"{good.sum()} quarters at {scheme.good_grades[-1]} or above, {asked} are asked for"
             why = why if good.sum() < asked else f"{scheme.failed_grades[0]} in a quarter of the year"

@@ -17,6 +17,7 @@ from perfmodel.io import read_beside, read_table, read_year
 from perfmodel.language import speaking
 from perfmodel.ledger import open_ledger
 from perfmodel.quarters import DECIDED, PROPOSED, health, quarters_beside, quarters_of_year
+from perfmodel.report.year import _reasons
 from perfmodel.runner import manifest
 from perfmodel.runner.parameters import find_notebooks, read_notebook
 from perfmodel.runner.run import NOTEBOOKS
@@ -305,4 +306,13 @@ def test_every_table_of_the_year_counts_everybody_where_they_belong(place):
     projects = report.year_milestones_table(year)
     assert projects.quarters.eq(2).all() and projects.share.between(0.89, 0.91).all()  # (1 + .8) / 2 in each quarter
     with speaking("zh"):
+        assert "strategic_milestones" not in set(report.year_milestones_table(year)["kpi"])
         assert report.annual_page(year).html().count("<table") >= 5
+
+
+def test_notes_of_a_year_are_said_one_by_one():
+    # Said together, "decided D; 2 of 3 quarters ..." passes for one sentence of which the first half is the number.
+    notes = "2026Q3 counts as 59.99, not 78.19: decided D; 2 of 3 quarters are proposals, not decisions"
+    with speaking("zh"):
+        shown = _reasons(pd.DataFrame({"n_decided": [1], "reason": [notes]}))["reason"][0]
+    assert shown == "2026Q3 按 59.99 计，而不是 78.19：决定为 D；3 个季度中有 2 个是建议，不是决定"

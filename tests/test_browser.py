@@ -82,6 +82,9 @@ def test_a_unit_prints_on_one_landscape_page(opened):
     for name in ("unit", "unit-zh"):
         pdf = opened(name, media="print").pdf(prefer_css_page_size=True, print_background=True)
         assert b"/Count 1" in pdf and b"/Count 2" not in pdf, name
+    # What is taller than a page and may not break leaves an empty one before it.
+    cells = opened("notebook", media="print").locator(".book .cell")
+    assert cells.evaluate_all("all => all.every(cell => getComputedStyle(cell).breakInside === 'auto')")
 
 
 def test_chinese_pages_have_the_line_height_of_chinese_and_break_no_short_heading(opened):

@@ -3,6 +3,7 @@
 import html as pages
 import re
 from datetime import date
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,7 +20,8 @@ from perfmodel.committee.state import state_of
 from perfmodel.language import speaking
 from perfmodel.ledger import GENESIS, open_ledger
 from perfmodel.plots import score_line
-from perfmodel.report.explain import figure
+from perfmodel.report.explain import Bonus, figure
+from perfmodel.report.explain.decision import _bonus
 from perfmodel.report.explain.text import beside_cuts
 
 ROUNDED = 0.0006  # half of the third decimal, and what severities and weights of four decimals leave open
@@ -362,6 +364,12 @@ def test_a_draft_says_that_nothing_is_decided_and_when_appeals_open(tmp_path):
     assert sheet.value("Appeal").startswith("opens when the quarter is final, for 7 working days")
     gated = sheet_of(draft(pm.read_cycle(tmp_path / "2026Q3")), "006")
     assert "A gate allows B at best, which changes nothing here: G3 Collections overdue" in gated.text
+
+
+def test_a_share_that_is_not_printed_is_explained():
+    paid = Bonus(target=1000.0, currency="CNY", multiplier=1.2, claim=1200.0, cents=100_000)
+    text = _bonus(SimpleNamespace(bonus=paid, grade="A", status="FINAL"))
+    assert "1\u2009000.00" in text and "not printed where fewer than 10 people are paid" in text
 
 
 # --- Numbers and marks -------------------------------------------------------------------------------------------

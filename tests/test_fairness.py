@@ -28,6 +28,7 @@ from perfmodel.fairness import (
 from perfmodel.fairness.rates import findings, power_of_test, score_statistic
 from perfmodel.fairness.suppression import LEAST, SPAN
 from perfmodel.fairness.table import COLUMNS, TEXTS
+from perfmodel.language import speaking
 from perfmodel.plots import ratios
 from perfmodel.report import fairness_page
 from perfmodel.scheme import read_scheme
@@ -637,6 +638,17 @@ def test_the_page_leads_with_the_finding_and_how_many_chance_alone_would_give():
     assert "S+A (raw) 10 of 100 (10 %), ratio 0.25 to p; 30 more would have it at the same rate." in text
     assert re.search(r"\d comparisons; chance alone gives at most about 0\.\d+ with p under \.05, and there", text)
     assert "HR and legal alone" in text and "DRAFT" in text
+
+
+def test_attributes_and_groups_stand_under_the_names_of_the_scheme():
+    scores, groups = _planned({"p": (100, 30), "q": (100, 30), "r": (50, 20)})
+    table = fairness(
+        scores, groups.assign(attribute="age_band", value=groups["value"].replace("p", "35 to 44")), SCHEME
+    )
+    with speaking("zh"):
+        page = _page(table)
+    assert "年龄" in page and "35 至 44 岁" in page and "age_band" not in page
+    assert "home town" in _page(table.assign(attribute="home_town")), "no name in the scheme: as the data have it"
 
 
 def test_the_page_uses_none_of_the_words_that_claim_too_much(table):

@@ -252,6 +252,28 @@ def test_names_with_markup_stay_text_in_charts(assessment):
     assert "<b>" not in svg and "<i>" not in svg
 
 
+def test_at_most_a_tenth_is_pointed_at_and_the_rest_is_counted():
+    # 20 people on the rubric's line but five, 20 to 40 points above it: two of 20 are marked, three more are told.
+    line = np.interp(3.0, *np.transpose(RUBRIC))
+    people = pd.DataFrame({"employee_id": [f"E{i:02d}" for i in range(20)], "rating": 3.0, "kpi_score": line})
+    people.loc[:4, "kpi_score"] += [20, 25, 30, 35, 40]
+    chart = plots.kpi_against_rating(people, RUBRIC, zone=(-10, 10), least=15)
+    assert "15 lie where" in chart.description and "and 3 more" in chart.description
+    assert "E04" in chart.description and "E03" in chart.description and "E02" not in chart.description
+    assert [len(dots.get_offsets()) for dots in chart.axes[0].collections[-2:]] == [20, 2]
+    assert [plots.marked(29, 228), plots.marked(3, 9), plots.marked(0, 50)] == [4, 1, 0]
+
+
+def test_no_text_of_a_chart_stands_on_its_side():
+    charts = [
+        plots.curve(CURVE, x="raters", y="absolute", ylabel="reliability"),
+        plots.recovery([0, 1, 2], [0, 1, 3], ylabel="estimated"),
+        plots.wright_map(MAP),
+    ]
+    for chart in charts:
+        assert "rotate(-90" not in chart.svg("t") and "↑ " in chart.svg("t")
+
+
 def test_settings_of_the_caller_do_not_reach_the_charts(assessment):
     import matplotlib as mpl
 

@@ -235,6 +235,28 @@ def test_numbers_are_shown_as_the_design_says():
         assert words.FORMATS[kind](value) == text, kind
 
 
+def test_numbers_of_a_column_have_the_same_decimals():
+    def cells(*values):
+        table = report.Table(pd.DataFrame({"who": "e", "quantity": [*values]})).body()
+        return re.findall(r'class="r"[^>]*>([^<]*)</td>', table)
+
+    assert cells(20.8, 7.823, 13.0) == ["20.8", "7.8", "13.0"]
+    assert cells(0.598, 0.0806, -0.518) == ["0.598", "0.081", "−0.518"]
+    assert cells(3.0, np.nan, 12.0) == ["3", "", "12"]
+
+
+def test_the_accent_is_kept_for_what_a_person_must_do():
+    assert 'class="callout act"' in report.Callout("Rate again.", act=True).body()
+    assert 'class="callout"' in report.Callout("Self ratings run high.", "Note.").body()
+
+
+def test_a_sentence_in_chinese_names_every_kpi():
+    scheme = default_scheme()
+    with speaking("zh"):
+        said = report.named("sales at 40 % is reached only with the other three at their maximum.", scheme)
+        assert "sales" not in said and "销售业绩" in said
+
+
 def test_a_table_escapes_cells_headings_and_title():
     table = report.Table(pd.DataFrame({EVIL: [EVIL], "n": [3]}), title=EVIL, caption=EVIL)
     assert "<script" not in table.body() and table.body().count("&lt;script&gt;") >= 4

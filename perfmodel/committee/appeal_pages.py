@@ -8,6 +8,7 @@ import pandas as pd
 
 from ..language import say, say_n, told
 from ..ledger import Entry
+from ..plots.grades import order_of
 from ..plots.theme import signed
 from ..report import Section, Sentences, Table, words
 from ..report.explain import figure, outcome_name
@@ -131,7 +132,8 @@ def ruling_parts(employee: str, data: Mapping[str, Any]) -> list[Any]:
         caption = say("Proposals as they would be; what was decided on these people stands.")
         parts.append(Table(others, say("Others, through the severity of raters"), caption, labels, formats))
     if data["outcome"] == CHANGED:
-        rows = [(grade, *sides) for grade, sides in changes["distribution"]["decided"].items()]
+        sides = changes["distribution"]["decided"]
+        rows = [(grade, *sides[grade]) for grade in order_of(sides)]
         counts = pd.DataFrame(rows, columns=["grade", "before", "after"])
         whole = {"before": "count", "after": "count"}
         parts.append(Table(counts, say("Decided grades"), "", labels, whole))
@@ -139,11 +141,13 @@ def ruling_parts(employee: str, data: Mapping[str, Any]) -> list[Any]:
             money = pd.DataFrame(
                 {
                     "employee": list(paid),
-                    "before": [f"{before / 100:.2f}" for before, _ in paid.values()],
-                    "after": [f"{after / 100:.2f}" for _, after in paid.values()],
+                    "before": [before for before, _ in paid.values()],
+                    "after": [after for _, after in paid.values()],
                 }
             )
-            parts.append(Table(money, say("Bonuses that change"), "", labels))
+            parts.append(
+                Table(money, say("Bonuses that change"), "", labels, dict.fromkeys(["before", "after"], "cents"))
+            )
     return parts
 
 

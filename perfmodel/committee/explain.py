@@ -16,7 +16,7 @@ from ..language import say, speaking, spoken
 from ..outcomes import bonuses
 from ..ratings import counted
 from ..report import words
-from ..report.explain import Appealed, Bonus, Decided, Facts, Standard, explain_page
+from ..report.explain import LEAST_SHARED, Appealed, Bonus, Decided, Facts, Standard, explain_page
 from ..scheme import Scheme
 from ..scoring import counted_milestones, scorecards
 from .appeals import corrections_in, replayed
@@ -25,7 +25,6 @@ from .pages import Scene
 from .state import APPEAL_RESOLVE, CONSENT, State, void, window_of
 
 SHEETS = "restricted/sheets"
-LEAST_SHARED = 10  # people paid under which the pool's share is not told: it would tell the others' amounts
 ALONE = "left alone"
 KINDS = {CONSENT: "consent", APPEAL_RESOLVE: "appeal"}
 

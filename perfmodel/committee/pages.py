@@ -204,7 +204,7 @@ def _index(scene: Scene) -> str:
             run=case.run,
             listed=listed,
         )
-        parts.append(Callout(text, say("Decide again.")))
+        parts.append(Callout(text, say("Decide again."), act=True))
     parts += [Section(say("Pages"), [Links(links)]), *turned_out_parts(scene.followed)]
     return page_of(scene, say("Committee, {cycle}", cycle=case.cycle.id), parts)
 
@@ -327,7 +327,7 @@ def _said(entry: Entry) -> tuple[str, str]:
                 what = say("{proposed} changed to {to}", proposed=data["proposed"], to=data["to"])
             votes = data["votes"]
             parts = [
-                " ".join(filter(None, [data["code"], data["reason"]])),
+                " ".join(filter(None, [data["code"], data["reason"].rstrip(".。")])),
                 say("evidence: {text}", text=data["evidence"]) if data["evidence"] else "",
                 say("proposed by {name}", name=data["proposer"]),
                 say("session {name}", name=data["session"]) if data["session"] else "",
@@ -343,7 +343,7 @@ def _said(entry: Entry) -> tuple[str, str]:
                 len(ids),
                 ids=named,
             )
-            return what, " ".join(filter(None, [data["code"], data["reason"]])) + say("; ") + say(
+            return what, " ".join(filter(None, [data["code"], data["reason"].rstrip(".。")])) + say("; ") + say(
                 "proposed by {name}", name=data["proposer"]
             )
         case "undo":
@@ -418,6 +418,7 @@ def _second_look(scene: Scene, tables: Mapping[str, pd.DataFrame]) -> str:
                     total=all_of,
                 ),
                 say("Rubber stamp?"),
+                act=True,
             )
         )
     if "plan" not in state.frozen:

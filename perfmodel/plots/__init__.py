@@ -28,7 +28,16 @@ values in words, for readers who hear the page.
 
 from .fairness import ratios
 from .general import histogram, recovery, strip
-from .grades import agreement_zone, grade_change, kpi_against_rating, score_distribution, slopes, unit_multiples
+from .grades import (
+    agreement_zone,
+    grade_change,
+    kpi_against_rating,
+    marked,
+    outside_zone,
+    score_distribution,
+    slopes,
+    unit_multiples,
+)
 from .health import kpi_pairs, rating_prediction, retest, validity
 from .line import score_line
 from .marks import category_strip, grade_bars, p_columns, w_bar
@@ -56,7 +65,9 @@ __all__ = [
     "kpi_against_rating",
     "kpi_pairs",
     "link_range",
+    "marked",
     "money",
+    "outside_zone",
     "p_columns",
     "rank_bands",
     "rater_network",

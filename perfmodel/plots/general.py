@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ..language import say
-from .theme import BAND, BLUE, INK, INK2, Chart, commas, drawn, empty, longest, panel, semicolons
+from .theme import BAND, BLUE, INK, INK2, Chart, commas, drawn, empty, longest, panel, semicolons, upward
 
 RECOVERY = ("planted", "estimated")  # axes of what a simulation planted and what was found of it
 
@@ -32,14 +32,14 @@ def recovery(
     known = np.isfinite(x) & np.isfinite(y)
     if not known.any():
         return empty(say("Nothing was estimated."), width)
-    chart, ax = panel(width, width * 0.8, left=0.6, right=0.1, top=0.1, bottom=0.5)
+    chart, ax = panel(width, width * 0.8, left=0.5, right=0.1, top=0.3, bottom=0.5)
     if low is not None and high is not None:
         ax.vlines(x[known], np.asarray(low, float)[known], np.asarray(high, float)[known], color="#a3c5e0", lw=1.2)
     if equal:
         ax.axline((float(x[known].mean()),) * 2, slope=1, color=INK, lw=0.8)
     ax.plot(x[known], y[known], "o", ms=4.5, color=BLUE, mec="white", mew=0.5)
     ax.set_xlabel(xlabel)
-    ax.set_ylabel(ylabel)
+    upward(chart, ylabel)
     correlation = (
         np.corrcoef(x[known], y[known])[0, 1] if known.sum() > 2 and np.ptp(x[known]) * np.ptp(y[known]) > 0 else np.nan
     )

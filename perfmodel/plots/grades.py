@@ -199,6 +199,23 @@ def agreement_zone(people: pd.DataFrame, rubric, share: float = 0.8) -> tuple[fl
     return float(low), float(high)
 
 
+def outside_zone(people: pd.DataFrame, rubric, zone: tuple[float, float], least: float = 0.0) -> list[str]:
+    """Whose KPI score lies outside the zone and at least ``least`` points from the rating's points, farthest first."""
+    if not np.isfinite(zone).all():
+        return []
+    both = people.dropna(subset=["kpi_score", "rating"])
+    ratings, points = np.transpose(rubric)
+    apart = both["kpi_score"].to_numpy(float) - np.interp(both["rating"].to_numpy(float), ratings, points)
+    found = ((apart < zone[0]) | (apart > zone[1])) & (np.abs(apart) >= least)
+    rows = both[["employee_id"]].assign(far=-np.abs(apart))[found]
+    return rows.sort_values(["far", "employee_id"])["employee_id"].tolist()
+
+
+def marked(outside: int, people: int, most: int = 4) -> int:
+    """How many of those outside are marked: ``most``, and a tenth of the people (rounded up), at the most."""
+    return min(outside, most, -(-people // 10))
+
+
 @drawn
 def kpi_against_rating(
     people: pd.DataFrame,
@@ -223,8 +240,10 @@ def kpi_against_rating(
     names : mapping, optional
         What people are called, where there is room for it beside the id.
     least : float
-        Points. Marked is who lies outside the zone and at least this far from the rubric's points; labelled are
-        the farthest ``most`` of them.
+        Points. Outside is who lies beyond the zone and at least this far from the rubric's points.
+    most : int
+        Of those the farthest are marked and labelled, so many and a tenth of the people at the most
+        (``marked``): what is pointed at everywhere is pointed at nowhere.
     """
     both = people.dropna(subset=["kpi_score", "rating"]).sort_values("employee_id")
     if both.empty:
@@ -233,20 +252,19 @@ def kpi_against_rating(
     ratings, points = (np.asarray(v, float) for v in np.transpose(rubric))
     chart, ax = panel(width, 2.45, left=0.25, right=0.14, top=0.24, bottom=0.46)
     x, y = both["kpi_score"].to_numpy(float), both["rating"].to_numpy(float)
-    apart = x - np.interp(y, ratings, points)
     left = 10 * np.floor(min(x.min() - 2, 60) / 10)
     right = 10 * np.ceil(max(x.max() + 1, 100) / 10)
     levels = np.linspace(*scale, 81)
     line = np.interp(levels, ratings, points)
     known = np.isfinite([low, high]).all()
-    outside = ((apart < low) | (apart > high)) & (np.abs(apart) >= least) if known else np.zeros(len(both), bool)
+    out = outside_zone(both, rubric, (low, high), least)
+    farthest = [both["employee_id"].tolist().index(who) for who in out[: marked(len(out), len(both), most)]]
     if known:
         ax.fill_betweenx(levels, line + low, line + high, color=BAND, lw=0, zorder=0)
     ax.plot(line, levels, color=INK2, lw=0.9, ls=(0, (4, 3)), zorder=1)
     size = 34 if len(both) <= 60 else 14
-    ax.scatter(x[~outside], y[~outside], s=size, color=BLUE, lw=0.8, edgecolor="white", zorder=3)
-    ax.scatter(x[outside], y[outside], s=size * 1.5, color=ACCENT, lw=0.8, edgecolor="white", zorder=4)
-    farthest = sorted(np.flatnonzero(outside), key=lambda i: (-abs(apart[i]), both["employee_id"].iloc[i]))[:most]
+    ax.scatter(x, y, s=size, color=BLUE, lw=0.8, edgecolor="white", zorder=3)
+    ax.scatter(x[farthest], y[farthest], s=size * 1.5, color=ACCENT, lw=0.8, edgecolor="white", zorder=4)
     taken: list[tuple[float, float, float]] = []  # labels already placed: from, to, level
     gap, letter, line_height = 0.02 * (right - left), 0.075 * (right - left) / width, 0.36
     for i in sorted(farthest, key=lambda i: -y[i]):
@@ -259,8 +277,8 @@ def kpi_against_rating(
             end, level = begin + letter * letters(text), y[i] + up
             dots = (np.abs(y - level) < 0.2) & (x > begin - gap) & (x < end + gap) & (np.arange(len(x)) != i)
             labels = sum(abs(t - level) < line_height and begin < e and b < end for b, e, t in taken)
-            out = begin < left or end > right or not scale[0] <= level <= scale[1] + 0.12
-            places.append((99 * out + 9 * labels + dots.sum(), nth, begin, end, level, side, text))
+            off = begin < left or end > right or not scale[0] <= level <= scale[1] + 0.12
+            places.append((99 * off + 9 * labels + dots.sum(), nth, begin, end, level, side, text))
         _, _, begin, end, level, side, label = min(places)
         taken.append((begin, end, level))
         ax.text(
@@ -290,9 +308,14 @@ def kpi_against_rating(
         )
         for i in sorted(farthest)
     )  # fmt: skip
-    n, usual = len(both), int((~outside).sum())
+    n, usual, more = len(both), len(both) - len(out), len(out) - len(farthest)
     if not known:
         chart.description = say("{n} people; too few to say what distance is usual.", n=n)
+    elif more:
+        chart.description = say(
+            "{n} people; {usual} lie where rating and results usually agree; outside: {who}; and {more} more.",
+            n=n, usual=usual, who=who, more=more,
+        )  # fmt: skip
     elif who:
         chart.description = say(
             "{n} people; {usual} lie where rating and results usually agree; outside: {who}.", n=n, usual=usual, who=who

@@ -20,6 +20,7 @@ from .theme import (
     sentences,
     short,
     signed,
+    upward,
 )
 
 LABEL_STEP = 0.155  # inches between labels
@@ -55,7 +56,7 @@ def curve(
             width,
         )
     xname, yname = say(xlabel or x), say(ylabel or y)
-    chart, ax = panel(width, width * 0.62, left=0.62, right=0.55 if by is None else 1.1, top=0.2, bottom=0.5)
+    chart, ax = panel(width, width * 0.62, left=0.5, right=0.55 if by is None else 1.1, top=0.35, bottom=0.5)
     said = []
     groups = [("", rows)] if by is None else list(rows.groupby(by, sort=True))
     for name, own in groups:
@@ -67,9 +68,11 @@ def curve(
                 str(name), (own[x].iloc[-1], own[y].iloc[-1]), xytext=(6, 0), textcoords="offset points", va="center"
             )
         else:
+            side = 1 if own[y].iloc[-1] < own[y].iloc[0] else -1  # on that side of a dot on which its line is not
             for at, value in zip(own[x], own[y], strict=True):
                 ax.annotate(
-                    f"{value:.{digits}f}", (at, value), xytext=(0, 6), textcoords="offset points", ha="center",
+                    f"{value:.{digits}f}", (at, value), xytext=(4 * side, 4), textcoords="offset points",
+                    ha="left" if side > 0 else "right",
                     color=INK2, fontsize=8.5,
                 )  # fmt: skip
         values = commas(
@@ -90,12 +93,12 @@ def curve(
         ax.margins(x=0.1, y=0.12)
     else:
         ax.set_xticks(sorted(rows[x].unique()))
-        ax.margins(x=0.07)
+        ax.margins(x=0.14)
         low, high = ax.get_ylim()
         ax.set_ylim(low, high + 0.08 * (high - low))
     ax.grid(axis="y", color=HAIR)
     ax.set_xlabel(xname)
-    ax.set_ylabel(yname)
+    upward(chart, yname)
     reached = [] if reference is None else [say("To be reached: {level}.", level=f"{reference:g}")]
     if proportional:
         reached.append(say("Dotted: in proportion to {x}.", x=xname))
@@ -153,7 +156,7 @@ def wright_map(table: pd.DataFrame, *, width: float = 7.2, height: float = 4.6) 
             )
     ax.spines["bottom"].set_visible(False)
     ax.set_xticks([])
-    ax.set_ylabel(say("logits"))
+    upward(chart, say("logits"))
     chart.description = say("On one scale, in logits: {values}.", values=semicolons(said))
     return chart
 

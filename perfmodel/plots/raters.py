@@ -237,10 +237,14 @@ def rater_network(ratings: pd.DataFrame, raters: pd.DataFrame, *, width: float =
             differs = r in apart
             ax.plot(x, y, "o", ms=7, mfc=BLUE if differs else "white", mec=BLUE if differs else INK2, mew=1.3, zorder=2)
             if len(members) <= 40:
-                side = "left" if x >= cx else "right"
+                # Beside its point, and above or below it at the ring's poles, where neighbours stand side by side.
+                over = np.sign(y - cy) if abs(x - cx) < 0.3 * wide else 0
+                out = 0 if over else 0.09 if x >= cx else -0.09
                 ax.text(
-                    x + (0.09 if side == "left" else -0.09), y, short(r), ha=side, va="center", fontsize=8, zorder=3
-                )
+                    x + out, y + 0.08 * over, short(r), fontsize=8, zorder=3,
+                    ha="center" if over else "left" if out > 0 else "right",
+                    va="bottom" if over > 0 else "top" if over < 0 else "center",
+                )  # fmt: skip
     key = say("filled: differs from the rest; thicker line: more people in common")
     ax.text(0, height - 0.02, key, color=INK2, fontsize=9, va="top")
     if placed and not alone:

@@ -171,13 +171,13 @@ def link_range(table: pd.DataFrame, *, most: int = 30, width: float = 7.2) -> Ch
     chart, ax, edge = _rows(rows["rater_id"], width, right=2.4, more=bool(hidden), key=True)
     said = []
     for y, row in enumerate(rows_of(rows)):
-        colour = ACCENT if row.open else BLUE
+        colour = INK2 if row.open else BLUE
         ax.plot([row.least, row.greatest], [y, y], color=colour, lw=3.2, alpha=0.35, solid_capstyle="butt", zorder=1)
         ax.plot(row.used, y, "o", ms=6, color=colour, zorder=2)
         words = say("{low} to {high}", low=signed(row.least), high=signed(row.greatest))
         ax.text(1 - 2.3 / width, y, words, transform=edge, va="center", color=INK if row.open else INK2)
         if row.open:
-            ax.text(0.997, y, say("sign depends"), ha="right", transform=edge, va="center", color=ACCENT, weight="bold")
+            ax.text(0.997, y, say("sign depends"), ha="right", transform=edge, va="center", weight="bold")
         found = {"rater": row.rater_id, "severity": signed(row.used), "range": words}
         said.append(
             say("{rater} {severity} ({range}), sign depends on it", **found)

@@ -304,6 +304,11 @@ def panel(width: float, height: float, *, left: float, right: float, top: float,
     return chart, ax
 
 
+def upward(chart: Chart, words: str) -> None:
+    """What the vertical axis measures, at its head: no text stands on its side."""
+    chart.text(0, 0.995, f"↑ {words}", va="top", fontsize=9)
+
+
 def empty(words: str, width: float = 4.4, height: float = 1.0) -> Chart:
     """A chart in words: what is not known is said in its own place, not left blank."""
     chart, ax = panel(width, height, left=0, right=0, top=0, bottom=0)

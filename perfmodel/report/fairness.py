@@ -21,7 +21,8 @@ from ..fairness.table import (
     UP,
     top_band,
 )
-from ..language import say, say_n, told
+from ..language import say, say_n, spoken, told
+from ..scheme import Scheme
 from ..tables import STAGES_AND_MOVES
 from . import words
 from .page import Callout, Figure, Page, Section, Sentences, Table, quarter
@@ -49,8 +50,8 @@ def fairness_page(assessment, table: pd.DataFrame | None = None) -> str:
 
     Nothing but ``table`` is counted, so the page tells no count that the table does not.
     """
-    table = assessment.fairness if table is None else table
     cycle = assessment.cycle
+    table = _called(assessment.fairness if table is None else table, cycle.scheme)
     meta = {say("Quarter"): quarter(cycle.scheme), say("For"): say("HR and legal alone")}
     return Page(
         say("Outcomes by group, {cycle}", cycle=cycle.id),
@@ -59,6 +60,30 @@ def fairness_page(assessment, table: pd.DataFrame | None = None) -> str:
         meta,
         cycle.simulated,
     ).html()
+
+
+def _called(table: pd.DataFrame, scheme: Scheme) -> pd.DataFrame:
+    """The table with attributes and groups in the scheme's order, under its names; of others as the data have them.
+
+    Names that two groups share are given with the data's own word, so that rows are never mixed up.
+    """
+    parts, lang = [], spoken()
+    of = {attribute.id: attribute for attribute in scheme.attributes}
+    ids = table["attribute"].unique()
+    for name in [*(name for name in of if name in ids), *sorted(name for name in ids if name not in of)]:
+        rows, known = table[table["attribute"].eq(name)], of[name].values if name in of else {}
+        groups = rows["group"].unique()
+        said = {group: text.say(lang) for group, text in known.items() if group in groups}
+        said |= {group: told(group) if group == NOT_STATED else group for group in sorted({*groups} - {*said})}
+        shared = [text for text in said.values() if [*said.values()].count(text) > 1]
+        said = {group: f"{text} ({group})" if text in shared else text for group, text in said.items()}
+        rows = rows.assign(
+            attribute=of[name].name.say(lang) if name in of else name.replace("_", " "),
+            group=rows["group"].map(said),
+            reference=rows["reference"].map(said),
+        )
+        parts += [rows[rows["group"].eq(text)] for text in said.values()]
+    return pd.concat(parts) if parts else table
 
 
 def _title(table: pd.DataFrame) -> str:
@@ -76,14 +101,14 @@ def _outside(outside: int, n: int) -> str:
     """``none of 7 comparisons lies outside chance``."""
     if not outside:
         return say_n(
-            "none of {n} comparison lies outside chance",
+            "the one comparison made lies within chance",
             "none of {n} comparisons lies outside chance",
             n,
             n=words.grouped(n),
         )
     if outside == 1:
         return say_n(
-            "one of {n} comparison lies outside chance",
+            "the one comparison made lies outside chance",
             "one of {n} comparisons lies outside chance",
             n,
             n=words.grouped(n),
@@ -159,12 +184,12 @@ def _by_chance(n: int, alone: int) -> str:
 def _finding(row) -> str:
     known = {
         "attribute": row.attribute,
-        "group": _group(row.group),
+        "group": row.group,
         "outcome": told(row.outcome),
         "stage": told(row.stage),
         "rate": _of(row.rate, row.n),
         "ratio": f"{row.ratio:.2f}",
-        "reference": _group(row.reference),
+        "reference": row.reference,
         "persons": f"{abs(row.shortfall):.0f}",
     }
     if row.shortfall > 0:
@@ -178,11 +203,6 @@ def _finding(row) -> str:
         "at the same rate. Look at post, unit, targets and rater first.",
         **known,
     )
-
-
-def _group(name: str) -> str:
-    """A group's name is data, but for that of people without one."""
-    return told(name) if name == NOT_STATED else name
 
 
 def _of(rate: float, n: float) -> str:
@@ -203,9 +223,10 @@ def _attributes(table: pd.DataFrame, first: tuple[str, ...]) -> list[Section]:
     others = [o for o in dict.fromkeys(table["outcome"]) if o not in (*first, UP, DOWN)]
     outcomes = {outcome: i for i, outcome in enumerate([*first, *others, UP, DOWN])}
     stages = {stage: i for i, stage in enumerate(STAGES_AND_MOVES)}
-    table = table.assign(a=table["outcome"].map(outcomes), b=table["stage"].map(stages))
+    place = table.groupby(["attribute", "group"], sort=False).ngroup()
+    table = table.assign(place=place, a=table["outcome"].map(outcomes), b=table["stage"].map(stages))
     sections = []
-    for attribute, rows in table.sort_values(["attribute", "group", "a", "b"]).groupby("attribute", sort=True):
+    for attribute, rows in table.sort_values(["place", "a", "b"]).groupby("attribute", sort=False):
         tested = rows[rows["p_exact"].notna()]
         n, outside = len(tested), int(tested["verdict"].eq(OUTSIDE).sum())
         alone = int(tested["verdict"].eq(OUTSIDE_ALONE).sum())
@@ -237,18 +258,18 @@ def _attributes(table: pd.DataFrame, first: tuple[str, ...]) -> list[Section]:
 def _sizes(rows: pd.DataFrame) -> Table:
     """Who was counted, and what of each group is not shown."""
     found = []
-    for group, own in rows.groupby("group", sort=True):
+    for group, own in rows.groupby("group", sort=False):
         n = own["n"].iloc[0]
         silent = own["rate"].isna()
         reasons = say("; ").join(told(reason) for reason in dict.fromkeys(own.loc[silent, "reason"]))
         note = say("{n} of {all} rates not shown: {reasons}", n=int(silent.sum()), all=len(own), reasons=reasons)
         size = say("not shown") if pd.isna(n) else words.grouped(n)
-        found.append((_group(str(group)), size, note if silent.any() else ""))
+        found.append((str(group), size, note if silent.any() else ""))
     return Table(
         pd.DataFrame(found, columns=["group", "n", "note"]),
         caption=say(
             "People with a grade at every stage. Reference: {group}, the largest group.",
-            group=_group(rows["reference"].iloc[0]),
+            group=rows["reference"].iloc[0],
         ),
         labels={"n": say("People"), "note": say("Not shown")},
         formats={"n": "text"},
@@ -263,7 +284,7 @@ def _comparisons(rows: pd.DataFrame, attribute: str) -> Table:
         base = reference.loc[(row.outcome, row.stage)]
         shown.append(
             {
-                "group": _group(row.group),
+                "group": row.group,
                 "outcome": told(row.outcome),
                 "stage": row.stage,
                 "people": _of(row.rate, row.n),

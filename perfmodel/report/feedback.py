@@ -102,6 +102,7 @@ def _parts(fit: SeverityFit, row: pd.DataFrame, names: pd.Series, kpis: Mapping[
                     "your people to be rated by a colleague who works with them, blind to your ratings."
                 ),
                 say("No examples."),
+                act=True,
             )
         )
     parts.append(

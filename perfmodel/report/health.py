@@ -176,7 +176,7 @@ def _counted(table: pd.DataFrame) -> list[tuple[dict, int]]:
 
 def health_advice(health) -> list[str]:
     """What to change in the scheme: one sentence a finding, from the numbers."""
-    return [_named(told(sentence), health) for sentence in health.advice["sentence"]]
+    return [_named(sentence, health) for sentence in health.advice["sentence"]]
 
 
 def _named(what, health):

@@ -141,7 +141,8 @@ class Table(Value):
         shown = frame if self.limit is None else frame.head(self.limit)
         formats = {c: (self.formats or {}).get(c) or words.format_of(str(c), frame[c]) for c in frame.columns}
         heads = [words.shown((self.labels or {}).get(c, "")) or words.label(str(c)) for c in frame.columns]
-        cells = [[words.FORMATS[formats[c]](words.cell(str(c), v)) for v in shown[c]] for c in frame.columns]
+        shows = {c: words.aligned(shown[c]) if f == "number" else words.FORMATS[f] for c, f in formats.items()}
+        cells = [[shows[c](words.cell(str(c), v)) for v in shown[c]] for c in frame.columns]
         sides = ["", *(_side(formats[c]) for c in frame.columns[1:])]  # the first heads its row, number or not
         left = len(frame) - len(shown)
         note = Markup('<p class="note">{}</p>').format(_more_rows(left)) if left else Markup("")
@@ -224,7 +225,8 @@ class Sentences(Value):
 
     def body(self) -> Markup:
         items = Markup("").join(
-            Markup("<li><span>{}</span>{}</li>").format(i, words.shown(line)) for i, line in enumerate(self.lines, 1)
+            Markup("<li><span>{}</span>{}</li>").format(i, words.minus(words.shown(line)))
+            for i, line in enumerate(self.lines, 1)
         )
         title = _heading(self.title)
         if not self.lines:
@@ -234,14 +236,16 @@ class Sentences(Value):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Callout(Value):
-    """Something a person must act on, or must not conclude."""
+    """Something to know, or not to conclude; ``act``: something that a person must do."""
 
     text: str
     title: str = ""
+    act: bool = False
 
     def body(self) -> Markup:
-        title = Markup('<b class="att">{}</b> ').format(words.shown(self.title)) if self.title else ""
-        return Markup('<p class="callout">{}{}</p>').format(title, words.shown(self.text))
+        title = Markup("<b>{}</b> ").format(words.shown(self.title)) if self.title else ""
+        act = " act" if self.act else ""
+        return Markup('<p class="callout{}">{}{}</p>').format(act, title, words.shown(self.text))
 
 
 @dataclass(frozen=True, eq=False, repr=False)

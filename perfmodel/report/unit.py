@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from .. import plots
 from ..errors import DataError
@@ -98,14 +98,15 @@ class Report(Value):
             )
         )
 
-    def _light(self, scored: int) -> str:
+    def _light(self, scored: int) -> Markup | str:
         late = sum(n for (_, status), n in self.view.gaps.items() if status == "late")
         away = sum(n for (_, status), n in self.view.gaps.items() if status != "late")
         items = words.grouped(self.view.n_items)
         if not late and not away:
             return say("● complete, {n} items", n=items)
-        sign = "◐" if scored else "○"
-        return say("{sign} {late} late, {away} not due of {n} items", sign=sign, late=late, away=away, n=items)
+        sign = Markup('<span class="light">{}</span>').format("◐" if scored else "○")
+        text = escape(say("{sign} {late} late, {away} not due of {n} items"))
+        return text.format(sign=sign, late=late, away=away, n=items)
 
     @cached_property
     def headline(self) -> list[tuple[str, str]]:
@@ -235,7 +236,8 @@ class Report(Value):
             b = say("No rater can be compared")
         zone = v.company.zone
         people = v.totals.reset_index(drop=True)
-        odd = _outside_zone(people, v.scheme.rubric, zone, v.limits.disagreement)
+        odd = len(plots.outside_zone(people, v.scheme.rubric, zone, v.limits.disagreement))
+        more = odd - plots.marked(odd, len(people.dropna(subset=["kpi_score", "rating"])))
         if not np.isfinite(zone).all():
             c = say("Too few people to compare rating and results")
         elif odd:
@@ -263,6 +265,14 @@ class Report(Value):
             (
                 "C. " + c,
                 say(
+                    "KPI score and rating, one dot a person; orange: the {n} farthest outside the grey and {apart} "
+                    "points apart; {more} more are blue",
+                    n=odd - more,
+                    more=more,
+                    apart=f"{v.limits.disagreement:g}",
+                )
+                if more
+                else say(
                     "KPI score and rating, one dot a person; orange: outside the grey and {apart} points apart",
                     apart=f"{v.limits.disagreement:g}",
                 ),
@@ -516,16 +526,6 @@ def _guide(row: pd.Series) -> str:
     if share < least - 1e-9:
         return say("below the guideline of {least}–{most} %", **ends)
     return say("inside the guideline of {least}–{most} %", **ends)
-
-
-def _outside_zone(people: pd.DataFrame, rubric, zone: tuple[float, float], least: float) -> int:
-    """People whose KPI score lies farther from their rating's points than is usual, and at least ``least``."""
-    if not np.isfinite(zone).all():
-        return 0
-    both = people.dropna(subset=["kpi_score", "rating"])
-    ratings, points = np.transpose(rubric)
-    apart = both["kpi_score"].to_numpy(float) - np.interp(both["rating"].to_numpy(float), ratings, points)
-    return int((((apart < zone[0]) | (apart > zone[1])) & (np.abs(apart) >= least)).sum())
 
 
 def _quarter(cycle_id: str) -> str:

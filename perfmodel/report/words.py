@@ -1,5 +1,7 @@
 """How numbers are shown, and the words that columns, flags and lists are shown in."""
 
+import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 
@@ -47,6 +49,21 @@ def quantity(value: float) -> str:
     return (MINUS if value < 0 and float(text) else "") + text
 
 
+def aligned(values: pd.Series) -> Callable[[object], str]:
+    """How the numbers of one column are shown: with the decimals that its largest one needs for three digits."""
+    sizes = [abs(float(v)) for v in values if isinstance(v, (int, float, np.number)) and np.isfinite(v)]
+    largest = max(sizes, default=0.0)
+    if all(size == round(size) for size in sizes) or largest >= 999.5:
+        return _known(grouped)
+    digits = max(0, 2 - math.floor(math.log10(largest)))
+    return _known(lambda v: plain(v, digits))
+
+
+def minus(text: str) -> str:
+    """A sentence with true minus signs before its numbers."""
+    return text if isinstance(text, Markup) else re.sub(r"(?<=[ (（])-(?=\.?\d)", MINUS, text)
+
+
 def cents(value: float) -> str:
     """An amount in cents as money to the cent, thin space between thousands."""
     whole, rest = divmod(abs(round(value)), 100)
@@ -86,6 +103,7 @@ FORMATS: dict[str, Callable[[object], str]] = {
     "money": _known(grouped),
     "cents": _known(cents),
     "number": _known(quantity),
+    "figure": _known(quantity),  # of a column whose rows have units of their own
     "text": _known(_text),
 }
 
@@ -97,6 +115,7 @@ _BY_NAME = {
     "rating_points target_points score_mean score_sd score_min score_max",
     "signed": "shift moved_by_points",
     "rating": "rating",
+    "figure": "target actual threshold stretch target_original",
     "rating2": "rating_raw rating_adjusted discrimination se",
     "chance": "p_stay w_stay w_share importance_share share_at_cap halo",
     "percent": "share guideline_low guideline_high attainment",
@@ -108,6 +127,7 @@ _FORMAT_OF = {name: kind for kind, names in _BY_NAME.items() for name in names.s
 
 def format_of(name: str, values: pd.Series) -> str:
     """The format a column of the contract is shown in, by its name; numbers without one in three digits."""
+    values = values.infer_objects()
     if name in _FORMAT_OF and name not in ("component",):
         return _FORMAT_OF[name]
     if name.startswith(PROBABLE):

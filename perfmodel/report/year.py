@@ -10,6 +10,7 @@ from ..annual import ALL_PROPOSALS, METHODS
 from ..grades import grade_of
 from ..language import say, say_n, told
 from . import words
+from .named import named
 from .page import Banner, Figure, Page, Sentences, Table, add_up
 
 # The three methods in the order of the tables.
@@ -51,9 +52,7 @@ def year_sentences(year) -> list[str]:
     return [
         say("Grades of the year: {basis}.", basis=basis_sentence(year)),
         say("The year's grade follows from a rule of the scheme: a proposal, which a named person accepts or changes."),
-        year_finding(year, "methods"),
-        year_finding(year, "conditions"),
-        year_finding(year, "missing"),
+        *(say("{finding}.", finding=year_finding(year, about)) for about in ("methods", "conditions", "missing")),
     ]
 
 
@@ -182,15 +181,20 @@ def year_conditions_table(year) -> pd.DataFrame:
 
 def _each(missing: str) -> str:
     """Quarters and what each lacks, one after the other: reasons are typed by people, and no sentence of a method."""
-    return say("; ").join(told(part) for part in missing.split("; "))
+    parts = [part.partition(": ") for part in missing.split("; ") if part]
+    return say("; ").join(
+        say("{quarter}: {reason}", quarter=quarter, reason=told(reason)) if reason else quarter
+        for quarter, _, reason in parts
+    )
 
 
 def _reasons(results: pd.DataFrame) -> pd.DataFrame:
-    """Results without the note that the head of the page makes for everybody: that nothing is decided."""
-    if results["n_decided"].any():
-        return results
+    """Results, each note of a reason said by itself; without the one that the head of the page makes for everybody."""
+    left_out = set() if results["n_decided"].any() else {ALL_PROPOSALS}
     notes = results["reason"].str.split("; ")
-    return results.assign(reason=notes.map(lambda said: "; ".join(note for note in said if note != ALL_PROPOSALS)))
+    return results.assign(
+        reason=notes.map(lambda said: say("; ").join(told(note) for note in said if note not in left_out))
+    )
 
 
 def year_service_table(year) -> pd.DataFrame:
@@ -204,7 +208,7 @@ def year_service_table(year) -> pd.DataFrame:
     )
     rows = table[table["stays"].gt(1) | table["days"].lt(year.days) | table["leave"]]
     names = ["employee_id", "unit", "days", "share", "n_graded", "stays", "leave", "grade", "missing"]
-    return rows[names].assign(missing=rows["missing"].map(_each)).reset_index(drop=True)
+    return rows[names].assign(missing=rows["missing"].map(_each)).pipe(named, year.scheme).reset_index(drop=True)
 
 
 def year_milestones_table(year) -> pd.DataFrame:
@@ -217,7 +221,7 @@ def year_milestones_table(year) -> pd.DataFrame:
     )  # fmt: skip
     table = table[table["quarters"].gt(1) & table["weight"].gt(0)]
     table = table.assign(share=table["done"] / table["weight"])
-    return table[["employee_id", "kpi", "milestones", "quarters", "share"]].reset_index(drop=True)
+    return named(table[["employee_id", "kpi", "milestones", "quarters", "share"]], year.scheme).reset_index(drop=True)
 
 
 def year_left_out_table(year) -> pd.DataFrame:
@@ -226,15 +230,14 @@ def year_left_out_table(year) -> pd.DataFrame:
     found = rows.groupby(["quarter", "kpi", "reason"], as_index=False).agg(
         milestones=("milestone", "size"), people=("employee_id", "nunique")
     )
-    return found[["quarter", "kpi", "milestones", "people", "reason"]]
+    return named(found[["quarter", "kpi", "milestones", "people", "reason"]], year.scheme)
 
 
 def year_missing_table(year) -> pd.DataFrame:
     """Who has no grade of the year, and why."""
     rows = year.results[year.results["status"].ne("scored")]
-    return rows[["employee_id", "unit", "status", "missing"]].assign(
-        status=rows["status"].map(told), missing=rows["missing"].map(_each)
-    )
+    table = rows[["employee_id", "unit", "status", "missing"]]
+    return named(table.assign(status=rows["status"].map(told), missing=rows["missing"].map(_each)), year.scheme)
 
 
 def annual_page(year, sources: Sequence[str] = (), foot: str = "") -> Page:

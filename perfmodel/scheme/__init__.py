@@ -1,6 +1,7 @@
 """The scheme: what is measured, how it counts, and what may be chosen."""
 
 from .objects import (
+    Attribute,
     Category,
     Gate,
     Grade,
@@ -18,6 +19,7 @@ from .outcomes import Outcomes, Pay
 from .reading import read_scheme
 
 __all__ = [
+    "Attribute",
     "Category",
     "Gate",
     "Grade",

@@ -238,6 +238,15 @@ class Role:
 
 
 @dataclass(frozen=True)
+class Attribute:
+    """What a protected attribute of the table ``groups``, and each value of it, is called: for HR and legal."""
+
+    id: str
+    name: Text
+    values: MappingProxyType = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True)
 class Profile:
     """A post with its own weights, and its own ranges where it names them.
 
@@ -351,6 +360,7 @@ class Scheme:
     simulated: bool = False
     weight_law: str = "hierarchical"
     weight_order: tuple[str, ...] = ()
+    attributes: tuple[Attribute, ...] = ()
 
     def __post_init__(self):
         _check_total("The category weights", [c.weight for c in self.categories], at="categories")
@@ -370,6 +380,7 @@ class Scheme:
             ("profiles", [p.id for p in self.profiles]),
             ("roles", [r.id for r in self.roles]),
             ("gates", [g.code for g in self.gates]),
+            ("attributes", [a.id for a in self.attributes]),
         ):
             _check_unique(what, ids, at=what)
         unique_items(self.categories)

@@ -18,6 +18,7 @@ import yaml
 from ..errors import Finding, SchemeError
 from ..space import LAWS
 from .objects import (
+    Attribute,
     Category,
     Gate,
     Grade,
@@ -252,6 +253,7 @@ def _scheme(top: Place) -> Scheme | None:
         **_outcomes(top),
         "simulated": top.take("simulated", Place.yes, False),
         "weight_law": top.take("weight_law", lambda p: p.choice(*LAWS), LAWS[0]),
+        "attributes": _list(top, "attributes", _attribute, ()),
         "weight_order": tuple(p.text() for p in top.take("weight_order", Place.items, ())),
     }
     for place in (cycle, scale, *rubric, top):
@@ -328,6 +330,17 @@ def _role(p: Place) -> Role | None:
 def _gate(p: Place) -> Gate | None:
     return _made(
         p, Gate, code=p.take("code", Place.identifier), name=p.take("name", Place.name), cap=p.take("cap", Place.text)
+    )
+
+
+def _attribute(p: Place) -> Attribute | None:
+    values = p.take("values", lambda q: {value: name.name() for value, name in q.entries()}, {})
+    return _made(
+        p,
+        Attribute,
+        id=p.take("id", Place.text),
+        name=p.take("name", Place.name),
+        values=MappingProxyType(values),
     )
 
 

@@ -11,7 +11,7 @@ from ...plots.line import score_line
 from .. import words
 from ..page import chip, document, made_up, render
 from .decision import decision, outcome_name
-from .facts import Appealed, Bonus, Decided, Facts, Standard, left_alone, range_of
+from .facts import LEAST_SHARED, Appealed, Bonus, Decided, Facts, Standard, left_alone, range_of
 from .steps import steps_of
 from .table import heads, lead, rows
 from .text import bare, beside_cuts, bold, figure, filled, joined
@@ -154,4 +154,14 @@ def _foot(facts: Facts) -> str:
     return words.gap().join(lines)
 
 
-__all__ = ["Appealed", "Bonus", "Decided", "Facts", "Standard", "explain_page", "figure", "outcome_name"]
+__all__ = [
+    "LEAST_SHARED",
+    "Appealed",
+    "Bonus",
+    "Decided",
+    "Facts",
+    "Standard",
+    "explain_page",
+    "figure",
+    "outcome_name",
+]

@@ -4,7 +4,7 @@ from markupsafe import Markup, escape
 
 from ...language import say, told
 from .. import words
-from .facts import Appealed, Facts, left_alone
+from .facts import LEAST_SHARED, Appealed, Facts, left_alone
 from .text import bare, bold, filled, joined
 
 
@@ -142,7 +142,11 @@ def _bonus(facts: Facts) -> Markup:
     if bonus.share is not None:
         text = say("The pool pays {share} % of every claim, to the cent: {amount} {currency}.")
     elif bonus.cents != round(100 * bonus.claim):
-        text = say("What the pool pays of it: {amount} {currency}.")
+        text = say(
+            "The pool pays {amount} {currency} of it. It pays the same share of every claim; the share is not printed "
+            "where fewer than {least} people are paid."
+        )
+        values["least"] = LEAST_SHARED
     else:
         text = say("Paid: {amount} {currency}.")
     share = "" if bonus.share is None else f"{100 * bonus.share:.7f}"
@@ -154,6 +158,6 @@ def _bonus(facts: Facts) -> Markup:
     return joined(lines)
 
 
-def _money(value: float) -> str:
-    whole, part = f"{value:.2f}".split(".")
-    return f"{int(whole):,}".replace(",", words.THIN) + f".{part}"
+def _money(value: float) -> Markup:
+    """An amount on one line."""
+    return Markup('<span class="nw">{}</span>').format(words.cents(100 * value))

@@ -10,6 +10,8 @@ import numpy as np
 
 from ...scheme import Scheme
 
+LEAST_SHARED = 10  # people paid under which the pool's share is not told: it would tell the others' amounts
+
 
 @dataclass(frozen=True)
 class Standard:
