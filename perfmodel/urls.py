@@ -1,5 +1,6 @@
 """Addresses in object storage: which there are, and that none of them carries a secret."""
 
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,12 +16,18 @@ KINDS = {
     "abfss": "adlfs",
     "az": "adlfs",
 }
+HALF = re.compile(r"[A-Za-z][\w+.-]+:/(?!/)\S*[@?]\S*")  # no disk of Windows, whose kind would be one letter
 
 
 def is_url(place: Any) -> bool:
     """Whether ``place`` is an address in object storage; a folder, a file and a database are none."""
     kind, mark, _ = str(place).partition("://")
     return bool(mark) and kind.lower() in KINDS
+
+
+def may_hold_secret(place: str) -> bool:
+    """Whether ``place`` is an address typed with one slash, and what stands in it may be a key: never to be shown."""
+    return bool(HALF.fullmatch(place))
 
 
 def checked(url: str) -> str:

@@ -193,6 +193,8 @@ def test_whoever_transferred_is_not_judged_by_either_manager(quarter):
     [
         ({"panel": ("Ana",)}, "panel"),
         ({"panel": ("Ana", "ana ")}, "panel"),
+        ({"panel": ("Ana", "\u200b")}, "panel"),
+        ({"panel": ("Ana", "Works council")}, "panel-member"),
         ({"reason": " "}, "reason-missing"),
         ({"outcome": "lost"}, "outcome-unknown"),
         ({"correct": []}, "nothing-to-change"),
@@ -200,11 +202,12 @@ def test_whoever_transferred_is_not_judged_by_either_manager(quarter):
         ({"correct": [], "grade": "B"}, "same-grade"),
         ({"correct": ["results:gross_margin:actual=32.65"]}, "same-grade"),
         ({"outcome": "upheld", "grade": "A"}, "outcome-unknown"),
+        ({"outcome": "upheld", "correct": [LIFT, "results:sales_attainment:actual=4300"]}, "twice"),
     ],
 )
 def test_a_ruling_that_the_rules_do_not_allow_is_refused_by_name(quarter, more, code):
     case, book = opened(quarter)
-    file(book, case)
+    file(book, case, by="Works council")
     before = book.head()
     assert refused(rule, book, case, **more) == code
     assert book.head() == before
@@ -248,6 +251,26 @@ def test_a_quarter_that_is_not_final_has_no_appeals_and_one_that_is_reopened_hea
     committee.reopen(book, case, reason="A file was missing.", by="HR")
     assert refused(rule, book, case) == "not-final"
     assert refused(file, book, case, "002") == "not-final"
+
+
+def test_an_appeal_from_before_a_reopening_is_the_only_one_and_is_resolved_after_it(quarter):
+    case, book = opened(quarter)
+    file(book, case)
+    file(book, case, "002")
+    committee.reopen(book, case, reason="A file was missing.", by="HR")
+    committee.undo(book, case, "002", reason="To be looked at again.", authoriser="K. Ortega")
+    gone = committee.resolve_appeal(book, case, "002", outcome="withdrawn", reason="It is decided anew.")
+    assert gone.state.open_appeals == ["001"]
+    typed = {"code": "R4", "reason": "As the figures say.", "proposer": "P. Lind", "authoriser": "K. Ortega"}
+    committee.decide(book, case, [Choice("002", **typed)])
+    committee.finalize(book, case, ["HR", "Managing director"], list(case.roll.warnings))
+    assert refused(file, book, case, facts="Something else.") == "already-open"
+    done = rule(book, case, panel=("", *HEARD["panel"]))
+    assert not done.state.open_appeals
+    assert [done.entries[-1].data[role] for role in ("proposer", "authoriser")] == ["Ana", "Bo"]
+    committee.reopen(book, case, reason="Once more.", by="HR")
+    closed = committee.finalize(book, case, ["HR", "Managing director"])
+    assert closed.state.final.data["counts"]["decided"] == 7, "by an appeal too"
 
 
 def test_a_grade_that_an_appeal_changed_stands_when_the_quarter_is_reopened_and_must_be_named_to_be_replaced(quarter):
@@ -339,8 +362,10 @@ def test_a_second_correction_of_a_figure_is_its_third_version_and_the_one_that_c
     done = rule(book, case)
     table = committee.corrections_table(done.state)
     assert list(zip(table["version"], table["value"], strict=True)) == [(1, "4080"), (2, "4300"), (3, "4400")]
-    (stands,) = corrections_in(done.state, "001")
+    (stands,) = corrections_in(done.state, case.cycle, "001")
     assert stands.now == "4400"
+    mended = corrected(case.cycle, [correction_of(case.cycle, "001", "results:sales_attainment:actual=4500")])
+    assert corrections_in(done.state, mended, "001") == (), "a figure mended in the data since is the one that counts"
 
 
 # --- Corrections as they are written -------------------------------------------------------------------------------

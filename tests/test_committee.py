@@ -14,8 +14,9 @@ from kill_committee_study import Study
 from ledger_work import at_once
 
 import perfmodel as pm
-from perfmodel import committee
+from perfmodel import committee, runner
 from perfmodel.committee import Choice, Person, Roll, Vote, rules
+from perfmodel.committee.case import plan_parts
 from perfmodel.committee.compare import PARTS, compare_cycles, from_tables
 from perfmodel.committee.pages import files_of
 from perfmodel.committee.state import state_of, status_of, tally, window_of
@@ -216,6 +217,9 @@ def test_undoing_leaves_no_decision_and_deciding_the_same_again_is_a_new_entry()
     assert recorded(undone, again) == undone
     once_more = decided(undone, choice())
     assert len(once_more) == len(undone) + 1 and state_of(once_more).grades == {"001": "B"}
+    gone = replace(ROLL, people={who: one for who, one in ROLL.people.items() if who != "001"})
+    assert refusal(closed, entries, gone)[-1] == "basis-changed"
+    assert state_of(recorded(entries, rules.undo_drafts(state_of(entries), gone, "001", **TYPED_UNDO))).decisions == {}
     undo = {"reason": "x", "authoriser": "001"}
     assert refusal(rules.undo_drafts, state_of(entries), ROLL, "001", **undo) == ["own-result"]
     assert refusal(rules.undo_drafts, state_of([]), ROLL, "001", **TYPED_UNDO) == ["nothing-to-undo"]
@@ -402,6 +406,17 @@ def test_pool_and_distribution_count_the_decided_grades(quarter):
     assert table["decided", "S"] == table["proposed", "S"] + 1 and table["decided", "B"] == table["proposed", "B"] - 1
 
 
+def test_a_plan_holds_its_scheme_whatever_the_file_is_called(quarter, tmp_path):
+    other = tmp_path / "agreed.yml"
+    plans = []
+    for days in (7, 30):
+        text = (quarter.cycle / "scheme.yaml").read_text(encoding="utf-8")
+        other.write_text(text.replace("working_days: 7", f"working_days: {days}"), encoding="utf-8")
+        plans.append(plan_parts(pm.read_cycle(quarter.cycle, scheme=other)))
+    assert [name for name in plans[0] if plans[0][name] != plans[1][name]] == ["scheme"]
+    assert plans[0] == plan_parts(pm.read_cycle(quarter.cycle))
+
+
 def test_decisions_are_read_from_a_file_with_chinese_headings_and_each_refusal_has_its_line(quarter, tmp_path):
     case, book = prepared(quarter)
     committee.undo(book, case, "003", reason="look again", authoriser="Chair")
@@ -425,6 +440,15 @@ def test_decisions_are_read_from_a_file_with_chinese_headings_and_each_refusal_h
     with pytest.raises(DataError) as caught:
         committee.decide_file(book, case, path, {})
     assert [(f.line, f.code) for f in caught.value.findings] == [(3, "contradicts")]
+    write_rows(path, [*rows, {**rows[0], "工号": "", "决定等级": "S"}])
+    with pytest.raises(DataError) as caught:
+        committee.decide_file(book, case, path, {})
+    assert [(f.line, f.code) for f in caught.value.findings] == [(3, "employee-missing")], "lost, were it passed over"
+    write_rows(path, [{**rows[0], "决定等级": "S", "运行": "0aaa-0000-0000"}])
+    (choice,) = read_choices(path, {}, lambda run: {}, case.run)
+    with pytest.raises(DecisionError) as caught:
+        committee.decide(book, case, [choice])
+    assert [f.code for f in caught.value.findings] == ["basis-changed"], "whoever is not in the run that was looked at"
 
 
 def test_a_pack_of_an_older_run_is_taken_where_the_figures_still_hold_and_refused_by_name_where_not(quarter):
@@ -532,6 +556,14 @@ def test_bonuses_of_a_final_quarter_are_paid_out_of_the_pool_to_the_cent(quarter
 def test_a_final_quarter_keeps_its_run_and_refuses_other_data(quarter):
     case, book = prepared(quarter)
     committee.finalize(book, case, ["HR", "Chair"])
+    runner.run(str(quarter.cycle), out=quarter.out, notebooks=[str(quarter.notebook)], seed=2)
+    newer, state = committee.open_case(quarter.cycle, quarter.out), committee.state_in(book, case)
+    assert newer.run != case.run == committee.of_final(newer, state).run
+    scores = quarter.out / case.run / "tables" / "scores.csv"
+    whole = scores.read_bytes()
+    scores.write_bytes(whole.replace(b",B,", b",A,"))
+    with pytest.raises(RunError, match=r"changed since: tables/scores\.csv"):
+        committee.of_final(newer, state)
     change_own_figure(quarter)
     newer = committee.open_case(quarter.cycle, quarter.out)
     with pytest.raises(DecisionError, match=r"final on the data of run .*\[data-changed\]"):

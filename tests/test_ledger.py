@@ -452,6 +452,8 @@ def test_what_can_be_no_ledger_is_refused_in_a_sentence(tmp_path):
         ("mysql://u:secret@h/d", "cannot be kept in a mysql database"),
         ("http://x", "cannot be kept in a http database"),
         ("postgresql://u:secret@h:port/d", "cannot be read"),
+        ("postgresql:/u:secret@h/d", "cannot be read"),
+        ("postgresql://u:a@secret@h/d", "cannot be read"),
     ]:
         with pytest.raises(LedgerError, match=said) as caught:
             open_ledger(place)

@@ -247,6 +247,25 @@ def test_an_address_where_a_folder_belongs_is_refused_and_not_shown(capsys):
         assert ended.value.code == 2 and "an address is no folder" in said and "S3CRET" not in said
 
 
+@pytest.mark.parametrize("words", [["check"], ["run", "q", "--out"], ["run", "--newest"], ["explain", "001"],
+                                   ["status"], ["ledger", "verify", "--ledger"]])  # fmt: skip
+def test_an_address_typed_with_one_slash_is_not_shown_and_an_empty_name_is_no_place(words, capsys):
+    for text, why in (("s3:/user:S3CRET@bucket/q", "two slashes"), ("postgresql:/u:S3CRET@h/d", "two slashes"),
+                      (" ", "an empty name is"), ("", "an empty name is")):  # fmt: skip
+        with pytest.raises(SystemExit) as ended:
+            main([*words, text])
+        said = "".join(capsys.readouterr())
+        assert ended.value.code == 2 and why in said and "S3CRET" not in said
+
+
+def test_wrong_usage_of_a_run_says_so_as_json_too(capsys):
+    for words in (["--link", "http://u:p@h"], ["--notify", "json://h/?k=v"], ["r", "--newest"]):
+        assert main(["run", "q", *words, "--json"]) == 2
+        told = capsys.readouterr()
+        said = json.loads(told.out)
+        assert (said["outcome"], said["exit"]) == ("refused", 2) and said["what"] in told.err
+
+
 def test_check_of_the_newest_says_its_refusal_as_json_too(tmp_path, capsys):
     assert main(["check", str(tmp_path), "--newest", "--json"]) == 1
     said = json.loads(capsys.readouterr().out)

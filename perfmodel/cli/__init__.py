@@ -9,7 +9,7 @@ from functools import partial
 from .. import __version__
 from ..language import speak, told
 from . import committee, operations, quarter
-from .console import INTERRUPTED, OK, REFUSED, tell, usage
+from .console import INTERRUPTED, OK, REFUSED, named, tell, usage
 
 THREADS = [f"{name}_NUM_THREADS" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")] + ["VECLIB_MAXIMUM_THREADS"]
 
@@ -79,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
 
     def cycle(p, several=False, stored=False):
         what = f"folder, workbook{', s3://' if stored else ''} or SQLAlchemy address of one quarter"
-        p.add_argument("source", metavar="CYCLE", nargs="+" if several else None, help=what)
+        p.add_argument("source", type=named, metavar="CYCLE", nargs="+" if several else None, help=what)
         p.add_argument("--cycle", metavar="ID", help="which cycle of a database")
         p.add_argument("--scheme", metavar="FILE", help="scheme.yaml where the source has none beside it")
         return p

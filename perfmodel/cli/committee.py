@@ -12,6 +12,7 @@ from .console import (
     count,
     day,
     folder,
+    named,
     open_ledger,
     port,
     seed,
@@ -85,7 +86,9 @@ def add(verb, cycle) -> None:
         return p
 
     p = verb("explain", explain, "the sheet from which a person can compute the own result again")
-    p.add_argument("words", metavar="EMPLOYEE CYCLE", nargs="+", help="whose sheet, of which quarter; or --all CYCLE")
+    p.add_argument(
+        "words", type=named, metavar="EMPLOYEE CYCLE", nargs="+", help="whose sheet, of which quarter; or --all CYCLE"
+    )
     p.add_argument("--all", action="store_true", help="a sheet for everybody")
     p.add_argument("--cycle", metavar="ID", help="which cycle of a database")
     p.add_argument("--scheme", metavar="FILE", help="scheme.yaml where the source has none beside it")

@@ -87,7 +87,9 @@ def usage(text: str) -> int:
 def with_ledger(p: argparse.ArgumentParser) -> argparse.ArgumentParser:
     """``p`` with the option that says where decisions are recorded."""
     where = f"file, or postgresql:// address (default $PERFMODEL_LEDGER, else {LEDGER})"
-    p.add_argument("--ledger", metavar="URL", default=os.environ.get("PERFMODEL_LEDGER") or LEDGER, help=where)
+    p.add_argument(
+        "--ledger", type=named, metavar="URL", default=os.environ.get("PERFMODEL_LEDGER") or LEDGER, help=where
+    )
     return p
 
 
@@ -143,11 +145,20 @@ def port(text: str) -> int:
     return number
 
 
-def folder(text: str) -> str:
+def named(text: str) -> str:
+    from ..urls import may_hold_secret  # here, because it loads what --help does without
+
     if not text.strip():
         raise argparse.ArgumentTypeError("an empty name is no folder; write . for this one")
-    from ..urls import is_url  # here, because it loads what --help does without
+    if may_hold_secret(text):
+        raise argparse.ArgumentTypeError("an address has two slashes after its kind, as s3://; this one has one")
+    return text
 
+
+def folder(text: str) -> str:
+    from ..urls import is_url
+
+    named(text)
     if "://" in text and not is_url(text):  # not quoted: it may hold a password
         raise argparse.ArgumentTypeError("an address is no folder; write the path of one")
     return text

@@ -16,7 +16,6 @@ from .console import (
     seconds,
     seed,
     tell,
-    usage,
     with_ledger,
     with_notice,
 )
@@ -134,11 +133,18 @@ def check(a) -> int:
 
 def run(a) -> int:
     from ..runner import Progress, attempt
+    from ..runner.lock import now
     from ..runner.notify import base, targets
+    from ..runner.outcome import not_done
+    from ..runner.parameters import UsageError
 
-    if len(a.source) > 1 and a.newest:
-        return usage("--newest looks for the quarter in one folder, so it goes with one CYCLE")
-    told_to = {"notify": targets(a.notify), "link": base(a.link), "as_json": a.json}
+    try:
+        if len(a.source) > 1 and a.newest:
+            raise UsageError("--newest looks for the quarter in one folder, so it goes with one CYCLE")
+        told_to = {"notify": targets(a.notify), "link": base(a.link), "as_json": a.json}
+    except UsageError as refused:
+        report(not_done(refused, now()), notify=(), link="", as_json=a.json)
+        raise
     with bar() as steps:
         more = {"out": a.out, "force": a.force, "wait": a.wait, "progress": Progress(tell, steps)}
         if len(a.source) > 1:

@@ -15,7 +15,7 @@ import pandas as pd
 from ..assessment import Assessment
 from ..cycle import Cycle
 from ..errors import DecisionError
-from ..io import Correction, corrected, correction_of
+from ..io import Correction, corrected, correction_of, standing_text
 from ..ledger import Draft, Entry, Ledger, token_of
 from ..outcomes import bonuses, pool
 from ..ratings import OVERALL
@@ -40,7 +40,7 @@ from .state import (
 )
 
 CODE = "R10"
-SELF, RATED, MANAGED, DECIDED = "self", "rated", "managed", "decided"
+SELF, RATED, MANAGED, DECIDED, FILED = "self", "rated", "managed", "decided", "filed"
 TOLD = 0.005  # score points from which another's move is listed: what a sheet of two decimals could show
 
 
@@ -53,6 +53,11 @@ class Ruling:
     panel: tuple[str, ...] = ()
     grade: str = ""
     corrections: tuple[Correction, ...] = ()
+
+    @property
+    def heard_by(self) -> list[str]:
+        """The panel without names of which nothing can be seen."""
+        return [name for name in map(visible, self.panel) if name]
 
 
 def appeal_drafts(
@@ -88,9 +93,10 @@ def appeal_drafts(
             f"Appeals could be filed until {last}, {working_days} working days after the result became final; "
             f"{on} is later.",
         )
-    against = [appeal for appeal in own if appeal.opened.data["of"] == state.final.hash]
-    if opened := [appeal for appeal in against if appeal.open]:
+    # Also one against a result before the quarter was reopened: a ruling is on the last, and would leave it open.
+    if opened := [appeal for appeal in own if appeal.open]:
         _refuse("already-open", f"An appeal of {employee} is open since entry {opened[0].opened.seq}.")
+    against = [appeal for appeal in own if appeal.opened.data["of"] == state.final.hash]
     if settled := [appeal for appeal in against if appeal.outcome != WITHDRAWN]:
         seq = settled[-1].opened.seq
         _refuse("settled", f"The appeal of {employee} (entry {seq}) is settled, and a result is disputed once.")
@@ -129,19 +135,19 @@ def resolve_drafts(
         What the ruling changes, as :func:`changes_of` tells it.
 
     Refused by name: not-open, outcome-unknown, reason-missing, panel, panel-member, not-final, nothing-to-change,
-    grade-unknown, gate-cap, same-grade, no-score.
+    twice, grade-unknown, gate-cap, same-grade, no-score.
     """
-    if standing := said_again(state, employee, ruling):
-        return [again(standing)]
+    if recorded := said_again(state, employee, ruling):
+        return [again(recorded)]
     latest = admitted(state, roll, employee, ruling, barred)
-    decided = state.decisions[employee].grade
+    standing = state.decisions.get(employee)
+    decided = standing.grade if standing else ""
     grade = decided
     if ruling.outcome == CHANGED:
         grade = ruling.grade or proposed["proposed"]
         _may_become(roll, grade, decided, proposed["cap"])
     last, before = state.last[employee], latest.resolved.hash if latest.resolved else ""
-    panel = [name.strip() for name in ruling.panel]
-    standing_votes = state.decisions[employee].data["votes"]
+    panel = ruling.heard_by
     payload: dict[str, Any] = {
         "outcome": ruling.outcome,
         "reason": ruling.reason.strip(),
@@ -163,7 +169,7 @@ def resolve_drafts(
         "authoriser": panel[1] if len(panel) > 1 else latest.opened.author,
         "session": "",
         "supersedes": last.hash if ruling.outcome == CHANGED else "",
-        "votes": dict(standing_votes),
+        "votes": dict(standing.data["votes"]) if standing else {},
         "basis": roll.people[employee].basis,
         "run": roll.run,
         "grade": ruling.grade,
@@ -193,7 +199,7 @@ def said_again(state: State, employee: str, ruling: Ruling) -> Entry | None:
     data = latest.resolved.data
     said = [{**_cell(each), "now": each.now} for each in ruling.corrections]
     stands = [{name: each[name] for name in ("table", "key", "column", "now")} for each in data["corrections"]]
-    typed = (ruling.outcome, ruling.reason.strip(), [name.strip() for name in ruling.panel], ruling.grade, said)
+    typed = (ruling.outcome, ruling.reason.strip(), ruling.heard_by, ruling.grade, said)
     there = (data["outcome"], data["reason"], data["panel"], data["grade"], stands)
     return latest.resolved if typed == there else None
 
@@ -208,13 +214,23 @@ def admitted(state: State, roll: Roll, employee: str, ruling: Ruling, barred: It
     latest = _latest(state, employee)
     if latest is None or not latest.open:
         _refuse("not-open", f"No appeal of {employee} is open, so there is nothing to resolve.")
-    _heard(roll, employee, ruling, barred)
+    _heard(roll, employee, ruling, [*barred, (latest.opened.author, FILED)])
     if state.final is None and ruling.outcome != WITHDRAWN:
         _refuse("not-final", f"{roll.cycle} was reopened: decide on {employee} there, and close it again first.")
+    if employee not in roll.people:
+        _refuse("unknown-employee", f"Nobody called {employee} is in run {roll.run}; ids are those of the employees.")
+    if employee not in state.decisions and ruling.outcome != WITHDRAWN:
+        _refuse(
+            "no-score",
+            f"{employee} no longer has a decided grade, so this appeal can only be withdrawn (--outcome {WITHDRAWN}).",
+        )
     if ruling.outcome != CHANGED and ruling.grade:
         _refuse("outcome-unknown", f"A grade goes with the outcome {CHANGED} alone; the others leave it.")
     if ruling.outcome == CHANGED and not ruling.grade and not ruling.corrections:
         _refuse("nothing-to-change", "What is changed? Name the corrected fact (--correct) or the grade (--grade G).")
+    cells = [(each.table, each.key, each.column) for each in ruling.corrections]
+    if twice := [each for at, each in enumerate(ruling.corrections) if cells[at] in cells[:at]]:
+        _refuse("twice", f"{twice[0].column} of {twice[0].row or employee} is corrected twice; keep one --correct.")
     return latest
 
 
@@ -245,9 +261,9 @@ def _heard(roll: Roll, employee: str, ruling: Ruling, barred: Iterable[tuple[str
         _refuse("outcome-unknown", f"{ruling.outcome!r} is no outcome; write one of {', '.join(OUTCOMES)}.")
     if not visible(ruling.reason):
         _refuse("reason-missing", "An outcome has its reason: add --reason TEXT.")
-    panel = [name.strip() for name in ruling.panel if visible(name)]
     if ruling.outcome == WITHDRAWN:
         return
+    panel = ruling.heard_by
     if len(panel) < 2 or any(roll.same(one, two) for at, one in enumerate(panel) for two in panel[at + 1 :]):
         _refuse("panel", "Two different people or more hear an appeal: --panel NAME --panel NAME.")
     for name in panel:
@@ -256,6 +272,8 @@ def _heard(roll: Roll, employee: str, ruling: Ruling, barred: Iterable[tuple[str
         for role in (role for other, role in barred if roll.same(name, other)):
             if role == RATED:
                 _refuse("panel-member", f"{name} rated this person, so somebody else has to hear the appeal.")
+            if role == FILED:
+                _refuse("panel-member", f"{name} filed this appeal, so somebody else has to hear it.")
             if role == MANAGED:
                 _refuse("panel-member", f"{name} is or was the manager, so somebody else has to hear the appeal.")
             _refuse("panel-member", f"{name} decided on this person, so somebody else has to hear the appeal.")
@@ -351,7 +369,7 @@ def changes_of(case: Case, state: State, employee: str, after: Assessment, to: s
         ],
     }
     grades = {who: found.grade for who, found in state.decisions.items()}
-    then = {**grades, employee: to}
+    then = {**grades, employee: to} if to else grades
     counts = {
         "proposed": [t["grade_proposed"].value_counts().to_dict() for t in (one, two)],
         "decided": [pd.Series(g, dtype=object).value_counts().to_dict() for g in (grades, then)],
@@ -455,7 +473,7 @@ def resolve_appeal(
 
     def rule(entries):
         now = state_of(entries)
-        standing = now.decisions[employee].grade
+        standing = now.grades.get(employee, "")
         to = (ruling.grade or proposed["proposed"]) if outcome == CHANGED else standing
         told = changes_of(case, now, employee, after, to if to in case.roll.grades else standing)
         barred = barred_of(case, now, employee)
@@ -465,8 +483,12 @@ def resolve_appeal(
     return Done(recorded, state_in(ledger, case))
 
 
-def corrections_in(state: State, employee: str) -> tuple[Correction, ...]:
-    """Corrected figures of the employee that stand: of each cell the last one, of appeals that were not withdrawn."""
+def corrections_in(state: State, cycle: Cycle, employee: str) -> tuple[Correction, ...]:
+    """Corrected figures of the employee that stand: of each cell the last one, of appeals that were not withdrawn.
+
+    Where a quarter was reopened and the figure mended in the data themselves, that one counts and no correction of
+    the one before.
+    """
     found: dict[tuple, Correction] = {}
     for entry in state.entries:
         if entry.kind != APPEAL_RESOLVE or entry.subject != employee or entry.data["outcome"] == WITHDRAWN:
@@ -476,7 +498,7 @@ def corrections_in(state: State, employee: str) -> tuple[Correction, ...]:
             found[said["table"], key, said["column"]] = Correction(
                 said["table"], key, said["column"], said["was"], said["now"]
             )
-    return tuple(found.values())
+    return tuple(each for each in found.values() if each.was == standing_text(cycle, each))
 
 
 def corrections_table(state: State) -> pd.DataFrame:

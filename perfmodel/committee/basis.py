@@ -19,6 +19,7 @@ SHOWN = 0.05  # points: half of the last digit in which scores are shown
 STEPS = STAGES[:3]
 FIGURES = ["target", "actual", "attainment", "score_raw", "weight"]
 Basis = dict[str, Any]
+NOBODY: Basis = {"inputs": {}, "scores": dict.fromkeys(STEPS), "grades": dict.fromkeys(STEPS, "")}  # not in that run
 
 
 def bases(tables: Mapping[str, pd.DataFrame]) -> dict[str, Basis]:

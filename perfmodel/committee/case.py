@@ -25,6 +25,7 @@ from .basis import Basis, bases
 TEXTS = """employee_id rater_id scorecard kpi category kind unit profile grade flag stage step band verdict evidence
 reason moved_by currency""".split()
 BLANK = "\u034f\u115f\u1160\u2800\u3164"  # letters and marks that are drawn as nothing
+OF_TABLE = re.compile(r".*\.(csv|parquet|xlsx|xlsm)|database\[.*", re.IGNORECASE)  # what else is read is the scheme
 RUN_ID = re.compile(r"[0-9a-f-]{1,64}")
 
 
@@ -251,7 +252,8 @@ def inputs_digest(cycle: Cycle) -> str:
 def plan_parts(cycle: Cycle) -> dict[str, str]:
     """Digests of what is agreed before the quarter is rated: the scheme with the parameters of the methods, targets,
     milestones."""
-    schemes = {name: digest for name, digest in cycle.digests.items() if name.endswith(".yaml") and name[:2] != ".."}
+    own = {name: digest for name, digest in cycle.digests.items() if name[:2] != ".."}
+    schemes = {name: digest for name, digest in own.items() if not OF_TABLE.fullmatch(name)}
     targets = ["employee_id", "scorecard", "kpi", "target", "threshold", "stretch"]
     steps = ["employee_id", "scorecard", "kpi", "milestone", "weight", "due"]
     return {

@@ -86,7 +86,7 @@ class _Gathered:
         """The facts of one sheet. An appeal's corrected figures take the place of the frozen ones."""
         scene, case, state = self.scene, self.case, self.state
         figures = self.base
-        if corrections := corrections_in(state, employee):
+        if corrections := corrections_in(state, case.cycle, employee):
             after = replayed(case, corrections)
             figures = _Figures(after, after.scores, after.discussion)
         people = figures.assessment.cycle.employees.set_index("employee_id")

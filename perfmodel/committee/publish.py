@@ -100,9 +100,12 @@ def of_final(case: Case, state: State) -> Case:
             f"{case.cycle.id} is final on the data of run {final['run']}, and other data lie there now. Put the frozen "
             "data back, or reopen the quarter (perfmodel finalize --reopen). [data-changed]"
         )
-    found = read_manifest(case.folder / final["run"]) if final["run"] != case.run else case.manifest
+    if final["run"] == case.run:
+        return case
+    found = read_manifest(case.folder / final["run"])
     if not found:
         raise RunError(f"The run {final['run']} that {case.cycle.id} is final on is not in {case.folder}. Put it back.")
+    publish.verify(case.folder / final["run"])
     return Case(case.cycle, case.folder, found)
 
 

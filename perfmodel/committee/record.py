@@ -16,7 +16,7 @@ from ..tables import COMPANY
 from . import rules
 from .case import Case, inputs_digest, plan_digest, plan_parts
 from .rules import Choice, Vote
-from .state import CONSENT, DECISION, PLAN, State, state_of
+from .state import CONSENT, PLAN, State, state_of
 from .typed import read_choices, read_votes
 
 
@@ -143,7 +143,7 @@ def figures(case: Case, state: State, grades: Mapping[str, str]) -> dict[str, An
         "end": case.cycle.scheme.end.isoformat(),
         "counts": {
             **{name: value for name, value in case.manifest["counts"].items() if name in ("in", "scored")},
-            "decided": kinds.count(DECISION),
+            "decided": len(kinds) - kinds.count(CONSENT),
             "consented": kinds.count(CONSENT),
             "changed": changed,
         },

@@ -256,8 +256,7 @@ def undo_drafts(state: State, roll: Roll, employee: str, *, reason: str, authori
         if last and last.kind == UNDO and (last.data["reason"], last.author) == (visible(reason), who):
             return again(last)
         _must_be_open(state)
-        person = roll.people.get(employee)
-        if person is None:
+        if employee not in roll.people and employee not in state.decisions:
             raise _Refusal("unknown-employee", _unknown(roll))
         if not who:
             raise _Refusal("authoriser-missing", "nobody authorises it; name a person with --authoriser.")
@@ -421,8 +420,10 @@ def _unfinished(state: State, roll: Roll) -> Iterable[_Refusal]:
     missing = [who for who in roll.scored if who not in state.decisions]
     if missing:
         yield _Refusal("undecided", f"{len(missing)} without a decision and on no consent list: {_few(missing)}.")
+    scored = set(roll.scored)
     for who, changed in void(state, roll).items():
-        yield _Refusal("basis-changed", f"{who} was decided on other figures: {'; '.join(changed)}. Decide again.")
+        again = "Decide again." if who in scored else "Take that decision back (perfmodel decide CYCLE ID --undo)."
+        yield _Refusal("basis-changed", f"{who} was decided on other figures: {'; '.join(changed)}. {again}")
 
 
 def _unacknowledged(state: State, roll: Roll, codes: Iterable[str]) -> Iterable[_Refusal]:

@@ -9,7 +9,7 @@ from unicodedata import normalize
 from ..errors import DataError, Finding
 from ..io import read_filled
 from ..language import LANGUAGES, LOCALE, speaking
-from .basis import Basis
+from .basis import NOBODY, Basis
 from .rules import Choice, Vote
 
 # What a column may be called beside its own name and its heading in the pack.
@@ -57,6 +57,10 @@ def read_choices(
             continue
         who = row["employee_id"]
         place = (file, line, places["decision"] + 1)
+        if not who:
+            text = "What is typed here is on nobody: the cell of the employee is empty, or merged with the one above."
+            findings.append(Finding(*place, "error", "employee-missing", text))
+            continue
         if not typed["decision"]:
             text = f"{who}: a reason stands here and no decision; write the grade, or accept."
             findings.append(Finding(*place, "error", "decision-missing", text))
@@ -72,7 +76,7 @@ def read_choices(
             row.get("authoriser", "") or given.get("authoriser", ""),
             row.get("session", "") or given.get("session", ""),
             row.get("replaces", ""),
-            None if looked == run else bases_of(looked).get(who),
+            None if looked == run else bases_of(looked).get(who, NOBODY),
             place,
         )
         before = found.get(who)
@@ -96,7 +100,7 @@ def read_votes(path: str | Path, session: str, bases_of: Callable[[str], Mapping
         if not row["vote"]:
             continue
         looked = row.get("run", "") or made_by or run
-        basis = None if looked == run else bases_of(looked).get(row["employee_id"])
+        basis = None if looked == run else bases_of(looked).get(row["employee_id"], NOBODY)
         vote = VOTED.get(row["vote"], row["vote"])
         place = (file, line, places["vote"] + 1)
         found.append(Vote(row["employee_id"], row["voter"], vote, row.get("session", "") or session, basis, place))
@@ -127,8 +131,7 @@ def _rows(path: str | Path, needed: tuple[str, ...]):
             )
         for at, line in enumerate(sheet.lines):
             row = {name: sheet.cells[column][at].strip() for name, column in places.items()}
-            if row["employee_id"]:
-                yield row, places, sheet.file, line, made_by
+            yield row, places, sheet.file, line, made_by
 
 
 def _places(header: list[str]) -> dict[str, int]:

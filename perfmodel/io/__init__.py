@@ -1,7 +1,7 @@
 """Reading cycles and writing tables: the only place that opens files of data."""
 
 from .back import read_filled, read_table
-from .correct import Correction, corrected, correction_of
+from .correct import Correction, corrected, correction_of, standing_text
 from .cycle import check, read_beside, read_cycle, read_history, read_year
 from .earlier import Sibling, id_of, quarters_in
 from .evaluations import read_evaluations
@@ -30,6 +30,7 @@ __all__ = [
     "read_year",
     "share",
     "shared",
+    "standing_text",
     "write_atomic",
     "write_csv",
     "write_plan",

@@ -123,6 +123,20 @@ def as_text(value: Any) -> str:
     return str(value)[:10] if hasattr(value, "year") else str(value)
 
 
+def standing_text(cycle: Cycle, each: Correction) -> str | None:
+    """What the cycle has where ``each`` was read, as ``was`` writes it; None where the row is not there."""
+    frame = cycle.table(each.table)
+    row = frame[_at(frame, each)]
+    if row.empty:
+        return None
+    return "no" if each.column == WITHDRAWN else as_text(row.iloc[0][each.column])
+
+
+def _at(frame: pd.DataFrame, each: Correction) -> np.ndarray:
+    """Where a table has the row of a correction."""
+    return np.logical_and.reduce([frame[name].eq(value) for name, value in each.key])
+
+
 def corrected(cycle: Cycle, corrections: Iterable[Correction]) -> Cycle:
     """``cycle`` with the corrections in place, after every check of an input.
 
@@ -134,7 +148,7 @@ def corrected(cycle: Cycle, corrections: Iterable[Correction]) -> Cycle:
     tables = {name: frame.copy() for name, frame in cycle.tables.items()}
     for each in corrections:
         frame = tables[each.table]
-        here = np.logical_and.reduce([frame[name].eq(value) for name, value in each.key])
+        here = _at(frame, each)
         if each.column == WITHDRAWN:
             tables[each.table] = frame[~here]
             continue

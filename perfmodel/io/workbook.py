@@ -41,7 +41,7 @@ def some_sheets(
     values, formulas = opened
     chosen = []
     for sheet in values.worksheets:
-        header = next(sheet.iter_rows(values_only=True), ())
+        header = next((row for row in sheet.iter_rows(values_only=True) if any(row)), ())
         if wanted([text_of(value) for value in header]):
             read = _sheet(sheet, formulas[sheet.title], f"{file}[{sheet.title}]", found)
             chosen += [read] if read is not None else []

@@ -9,6 +9,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from ..errors import LedgerError
+from ..urls import may_hold_secret
 
 DEFAULT = "reports/ledger.sqlite"
 PATIENCE = 30.0  # seconds to wait for others who are writing
@@ -57,16 +58,19 @@ def address_of(place: str | Path) -> Address:
         If it is none of these, or a SQLite database in memory, which would forget.
     """
     text = str(place)
+    scheme = text.partition(":")[0]
+    unread = LedgerError(
+        f"The address of the ledger that begins with {scheme}:// cannot be read. Write "
+        "postgresql://USER:PASSWORD@HOST:5432/DATABASE, with @ / : and % inside a password as %40 %2F %3A %25."
+    )
+    if may_hold_secret(text):
+        raise unread
     if "://" not in text:
         return _file(text)
-    scheme = text.split("://", 1)[0]
     try:
         url = sa.make_url(text)
     except (sa.exc.ArgumentError, ValueError):
-        raise LedgerError(
-            f"The address of the ledger that begins with {scheme}:// cannot be read. Write "
-            "postgresql://USER:PASSWORD@HOST:5432/DATABASE, with @ / : and % inside a password as %40 %2F %3A %25."
-        ) from None
+        raise unread from None
     if url.drivername in SQLITE:
         if url.query:
             raise LedgerError("A SQLite ledger takes no options in its address: give sqlite:///PATH or the path alone.")
@@ -79,6 +83,8 @@ def address_of(place: str | Path) -> Address:
     host = url.host or url.query.get("host") or ""
     port = f":{url.port}" if url.port else ""
     shown = f"postgresql://{host if isinstance(host, str) else host[0]}{port}/{url.database or ''}"
+    if "@" in shown:  # the rest of a password
+        raise unread
     return Address(shown, url=url.set(drivername="postgresql+psycopg"))
 
 
