@@ -8,8 +8,9 @@ import pandas as pd
 
 import perfmodel as pm
 from perfmodel.io import share, shared
-from perfmodel.io.shared import PLACE
+from perfmodel.io.shared import PLACE, TURN
 from perfmodel.runner import record
+from perfmodel.runner.turns import Turns
 
 CYCLE = "data/2026Q3"
 
@@ -35,7 +36,7 @@ def test_another_seed_or_quarter_or_history_is_computed(quarter, tmp_path, monke
 
 def test_outside_of_a_run_everything_is_computed(monkeypatch):
     monkeypatch.delenv(PLACE, raising=False)
-    assert shared(CYCLE, 1) is None and PLACE == record.SHARED
+    assert shared(CYCLE, 1) is None and (PLACE, TURN) == (record.SHARED, record.TURN)
 
 
 def test_a_notebook_that_is_quicker_than_its_run_waits(tmp_path, monkeypatch):
@@ -45,3 +46,30 @@ def test_a_notebook_that_is_quicker_than_its_run_waits(tmp_path, monkeypatch):
     start = time.monotonic()
     assert shared(CYCLE, 1) == "the numbers" and time.monotonic() - start >= 0.25
     late.join()
+
+
+def test_a_notebook_that_has_started_ahead_waits_for_its_turn(tmp_path, monkeypatch):
+    monkeypatch.setenv(PLACE, str(tmp_path / "kept"))
+    monkeypatch.setenv(TURN, str(tmp_path / "turn"))
+    share("the numbers", tmp_path / "kept", CYCLE, 1)
+    late = threading.Timer(0.3, (tmp_path / "turn").touch)
+    late.start()
+    start = time.monotonic()
+    assert shared(CYCLE, 1) == "the numbers" and time.monotonic() - start >= 0.25
+    late.join()
+
+
+def test_turns_come_in_order_and_who_left_before_its_own_took_none():
+    begun, turns = [], Turns(2)
+    jobs = [lambda name=name: begun.append(name) for name in "abcde"]
+    for job in jobs:
+        turns.join(job)
+    assert begun == ["a", "b"]
+    turns.leave(jobs[2])  # it asked for nothing, and has ended
+    assert begun == ["a", "b"]
+    turns.leave(jobs[0])
+    turns.leave(jobs[1])
+    assert begun == ["a", "b", "d", "e"]
+    turns.leave(jobs[3])
+    turns.join(jobs[0])
+    assert begun[-1] == "a"
