@@ -172,8 +172,9 @@ def annual_results(
 ) -> pd.DataFrame:
     """The year of every employee by three methods, the chosen one, and the conditions of the best grade.
 
-    The best grade needs ``top_grade_quarters_at_a`` quarters at a good grade and none failed; a quarter touched by leave
-    that gave no good grade is asked of nobody and stands against nobody. A gate of any quarter caps the year where ``outcomes.year.gates``.
+    The best grade needs ``top_grade_quarters_at_a`` quarters at a good grade and none failed; a quarter touched by
+    leave that gave no good grade is asked of nobody and stands against nobody. A gate of any quarter caps the year
+    where ``outcomes.year.gates``.
 
     Parameters
     ----------

@@ -611,8 +611,8 @@ def test_the_parts_of_one_change_are_those_worked_by_hand():
     assert [row[part] for part in PARTS] == pytest.approx([6, -2, 0, -0.5, -2.5, 0])
     assert row["change"] == pytest.approx(1)
     assert row["because"].split("; ") == [
-        "own results +6.0", "weights and rules −2.5", "own ratings −2.0", "severity of raters −0.5", "sales (actual) +6.0",
-        "culture (rating) −2.0",
+        "own results +6.0", "weights and rules −2.5", "own ratings −2.0", "severity of raters −0.5",
+        "sales (actual) +6.0", "culture (rating) −2.0",
     ]  # fmt: skip
 
 

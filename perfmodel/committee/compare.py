@@ -9,8 +9,8 @@ Two ways, and the result says which was taken:
 so the change of the raw score is the sum over KPIs of points at the old weights (own results, or own ratings, or both
 where a KPI has parts of both kinds), of weights at the new points, and of what is neither (bonus and deduction
 points, another number of scorecards). Other points for the same target and actual are the rule's doing and stand with
-the weights; a rubric's cannot be told from ratings, which the tables do not hold. What the proposal adds to the raw score is the raters' severity. The parts add
-up to the change of the proposed score, exactly.
+the weights; a rubric's cannot be told from ratings, which the tables do not hold. What the proposal adds to the raw
+score is the raters' severity. The parts add up to the change of the proposed score, exactly.
 
 *by computing again*: where both are cycles of one quarter, one input after the other is put into the first cycle
 (results and milestones, then ratings, then the scheme, then all the rest), and everything is computed anew each time.
