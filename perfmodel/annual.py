@@ -172,8 +172,9 @@ def annual_results(
 ) -> pd.DataFrame:
     """The year of every employee by three methods, the chosen one, and the conditions of the best grade.
 
-    The best grade needs ``top_grade_quarters_at_a`` quarters at a good grade and none failed; a quarter that leave took
-    away is asked of nobody. A gate of any quarter caps the year where ``outcomes.year.gates``.
+    The best grade needs ``top_grade_quarters_at_a`` quarters at a good grade and none failed; a quarter touched by
+    leave that gave no good grade is asked of nobody and stands against nobody. A gate of any quarter caps the year
+    where ``outcomes.year.gates``.
 
     Parameters
     ----------
@@ -216,9 +217,11 @@ def annual_results(
         notes: list[str] = []
         scores = _by_method(who, own, marked, given, scheme, notes)
         scored = own[own["status"].eq("scored")]
-        good, failed = scored["grade"].isin(scheme.good_grades), scored["grade"].isin(scheme.failed_grades)
-        away = int((own["leave"] & own["status"].ne("scored") & own["status"].ne("late")).sum())
-        asked = max(rule.top_grade_quarters_at_a - away, min(rule.top_grade_quarters_at_a, 1))
+        good = scored["grade"].isin(scheme.good_grades)
+        failed = scored["grade"].isin(scheme.failed_grades) & ~scored["leave"].astype(bool)
+        spared = own["leave"].astype(bool) & own["status"].ne("late") & ~own["grade"].isin(scheme.good_grades)
+        away = list(own.loc[spared, "quarter"])
+        asked = max(rule.top_grade_quarters_at_a - len(away), min(rule.top_grade_quarters_at_a, 1))
         fits = good.sum() >= asked and not failed.any()
         # A committee that decided above a gate has lifted it.
         gated = [(c, g) for c, g in zip(scored["cap"], scored["grade"], strict=True) if c and rule.gates]
@@ -238,7 +241,7 @@ def annual_results(
             why = why if good.sum() < asked else f"{scheme.failed_grades[0]} in a quarter of the year"
             notes.append(f"{alone} by score, but {why}")
         if away and rule.top_grade_quarters_at_a:
-            notes.append(f"{away} of the quarters was leave: {asked} at {scheme.good_grades[-1]} are asked for")
+            notes.append(f"leave in {', '.join(away)}: {asked} at {scheme.good_grades[-1]} are asked for")
         late = own.loc[own["status"].eq("late"), "quarter"]
         status = "late" if len(late) else "scored" if chosen else "no score"
         rows.append(

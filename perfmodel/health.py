@@ -142,7 +142,7 @@ def redundancy(points: pd.DataFrame, *, level: float = 0.90, seed: int = 1) -> t
     (pairs, inflation)
         ``profile, kpi, other, both_rated, n, n_people, r, lower, upper, verdict`` ("same" where the whole interval lies
         above .7), ``reason``, from the strongest; and ``profile, kpi, n, vif`` (1 / (1 - R^2) of a KPI on the others
-        of its profile, over quarters in which all are known), ``verdict, reason``.
+        of its profile, over quarters in which all are known; infinite where they tell all of it), ``verdict, reason``.
     """
     table = _checked(points)
     table = table.assign(inside=_inside(table, "points"))
@@ -166,7 +166,7 @@ def redundancy(points: pd.DataFrame, *, level: float = 0.90, seed: int = 1) -> t
         complete = wide.dropna()
         enough = len(complete) > len(names) + LEAST and (complete.std() > 0).all() and len(names) > 1
         why = "" if enough else f"{len(complete)} quarters of people with every KPI: too few, or a KPI without spread"
-        values = np.diag(np.linalg.pinv(np.corrcoef(complete.to_numpy().T))) if enough else np.full(len(names), np.nan)
+        values = _inflation(np.corrcoef(complete.to_numpy().T)) if enough else np.full(len(names), np.nan)
         for kpi, vif in zip(names, values, strict=True):
             verdict = "" if why else "mostly told by the others" if vif > VIF else "adds its own"
             inflation.append((profile, kpi, len(complete), vif, verdict, why))
@@ -177,6 +177,13 @@ def redundancy(points: pd.DataFrame, *, level: float = 0.90, seed: int = 1) -> t
     )
     names = "profile kpi n vif verdict reason".split()
     return pairs.drop(columns="at").reset_index(drop=True), pd.DataFrame(inflation, columns=names)
+
+
+def _inflation(correlations: np.ndarray) -> np.ndarray:
+    """Diagonal of the inverse; infinite for whatever the others tell altogether (where there is no inverse)."""
+    roots, axes = np.linalg.eigh(correlations)
+    found = (axes**2 / np.maximum(roots, 1e-12)).sum(axis=1)
+    return np.where(found > 1e9, np.inf, found)
 
 
 def caps(points: pd.DataFrame, *, level: float = 0.90, seed: int = 1) -> pd.DataFrame:
@@ -310,7 +317,7 @@ def advice(
         rows.append((
             "redundancy", row["kpi"], row["profile"], "told by the others",
             f"{_named(row)}: {100 * (1 - 1 / row['vif']):.0f} % of its spread is told by the other KPIs "
-            f"(variance inflation {row['vif']:.1f}). It adds little of its own; let it go or measure something else.",
+            f"(variance inflation {_one(row['vif'])}). It adds little of its own; let it go or measure something else.",
         ))  # fmt: skip
     for row in _first(capped, ["cap binds"], ["kpi"]):
         rows.append((
@@ -374,6 +381,10 @@ def _named(row: dict, column: str = "kpi") -> str:
 def _two(r: float) -> str:
     """A correlation as pages write it: .54."""
     return f"{r:.2f}".replace("0.", ".", 1)
+
+
+def _one(inflation: float) -> str:
+    return f"{inflation:.1f}" if np.isfinite(inflation) else "∞"
 
 
 def _checked(points: pd.DataFrame) -> pd.DataFrame:

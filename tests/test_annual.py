@@ -169,15 +169,19 @@ def test_three_methods_stand_side_by_side_and_the_scheme_picks_one(scheme):
         ("SSSB", "....", "S", ""),
         ("SSBB", "....", "A", "2 quarters at A or above, 3 are asked for"),
         ("SSSD", "....", "A", "D in a quarter of the year"),
-        ("SSS-", "...L", "S", "1 of the quarters was leave: 2 at A are asked for"),
+        ("SSS-", "...L", "S", "leave in Q3: 2 at A are asked for"),
         ("SSB-", "...L", "S", "2 at A are asked for"),  # leave asks one less
         ("SSB-", "....", "A", "2 quarters at A or above, 3 are asked for"),  # away for another reason: it does not
         ("S---", ".LLL", "S", "1 at A are asked for"),
+        ("SSSD", "...L", "S", "leave in Q3: 2 at A are asked for"),  # worked in part: it lowers nothing either
+        ("SSBB", "..L.", "S", "leave in Q2: 2 at A are asked for"),
     ],
 )
 def test_the_best_grade_needs_its_quarters_and_leave_asks_for_fewer(scheme, grades, leave, grade, says):
     rows = [
-        scored(f"Q{i}", 95.0, g) if g != "-" else (f"Q{i}", NA, "", False, on == "L", "excluded", "", "away")
+        scored(f"Q{i}", 95.0, g, leave=on == "L")
+        if g != "-"
+        else (f"Q{i}", NA, "", False, on == "L", "excluded", "", "away")
         for i, (g, on) in enumerate(zip(grades, leave, strict=True))
     ]
     # The score is that of the figures: 95 where it was decided S, else held under 90 and the year under S; so all

@@ -643,9 +643,18 @@ def test_the_parts_of_one_change_are_those_worked_by_hand():
     assert [row[part] for part in PARTS] == pytest.approx([6, -2, 0, -0.5, -2.5, 0])
     assert row["change"] == pytest.approx(1)
     assert row["because"].split("; ") == [
-        "own results +6.0", "weights −2.5", "own ratings −2.0", "severity of raters −0.5", "sales (actual) +6.0",
-        "culture (rating) −2.0",
+        "own results +6.0", "weights and rules −2.5", "own ratings −2.0", "severity of raters −0.5",
+        "sales (actual) +6.0", "culture (rating) −2.0",
     ]  # fmt: skip
+
+
+def test_other_points_for_the_same_figures_are_the_rules_doing_and_no_result_of_the_person():
+    # 60 (.90 - .80) = 6 at the same target and actual: the rule gives more for them.
+    before, after = side([80, 70], [60, 40], 1), side([90, 70], [60, 40], 1)
+    after["kpi_scores"]["actual"] = before["kpi_scores"]["actual"]
+    (row,) = from_tables(before, after).to_dict("records")
+    assert [row[part] for part in PARTS] == pytest.approx([0, 0, 0, 0, 6, 0])
+    assert row["because"] == "weights and rules +6.0; sales (rule or thresholds) +6.0"
 
 
 def test_what_is_neither_run_nor_cycle_is_not_compared(tmp_path, quarter):

@@ -123,6 +123,9 @@ def test_redundant_kpis_are_named_and_inflation_is_that_of_the_planted_correlati
     vif = inflation[inflation.profile.eq("all")].set_index("kpi")
     # 1 / (1 - .81) = 5.26 of both, 1 of the third.
     assert vif.vif["k0"] == pytest.approx(5.26, rel=0.1) and vif.vif["k2"] == pytest.approx(1, abs=0.02)
+    inflation = redundancy(made(100, 2, lasting=[0.5, 0.5, 0.5], copies=((0, 1, 1.0),)))[1]
+    told = inflation[inflation.profile.eq("all")].set_index("kpi").vif
+    assert told["k0"] == told["k1"] == np.inf and told["k2"] == pytest.approx(1, abs=0.05)  # one figure, paid twice
 
 
 def test_the_share_at_the_cap_is_counted():

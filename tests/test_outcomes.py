@@ -341,6 +341,20 @@ def test_sustained_high_performance_is_a_row_of_good_quarters_without_a_hole(sch
     assert table.reason["d"].endswith("of 2026Q1 the table says nothing")
 
 
+def test_quarters_that_are_neighbours_in_the_table_alone_are_not_in_a_row(scheme):
+    # 2026Q2 was never made final, so the table has no row of anybody in it.
+    people = {"a": "AAA.A", "c": "BBC.C"}
+    grades = history(**people)
+    slate = promotion_slate(grades, staff(people), scheme).set_index("employee_id")
+    assert slate.missing["a"] == (
+        "2 quarters at A or above: not known, only A in 2026Q3 is there; "
+        "12 months without D: not known, of the time before 2026Q3 the table says nothing"
+    )
+    rise = grade_rise(grades, staff(people), scheme).set_index("employee_id")
+    assert rise.reason["a"] == "1 in a row, 4 are asked for: of the time before 2026Q3 the table says nothing"
+    assert improvement_plans(grades, staff(people), scheme, start=date(2026, 10, 20)).empty
+
+
 # --- Improvement plans -------------------------------------------------------------------------------------------
 
 

@@ -57,6 +57,13 @@ def test_a_market_that_a_unit_shares_makes_no_difference():
     assert np.mean([_plain(made(market=6.0, seed=seed)) for seed in range(20)]) > 2  # what plain means would say
 
 
+def test_a_person_seen_in_three_quarters_is_one_person():
+    rows = made()
+    once, thrice = (of(turned_out(t), "moved up") for t in (rows, pd.concat([rows.assign(quarter=q) for q in "abc"])))
+    assert thrice.difference == pytest.approx(once.difference)
+    assert thrice.upper - thrice.lower == pytest.approx(once.upper - once.lower, rel=0.05)
+
+
 def _plain(rows):
     return rows.kpi_next[rows.step.gt(0)].mean() - rows.kpi_next[rows.step.eq(0)].mean()
 

@@ -8,8 +8,9 @@ Two ways, and the result says which was taken:
 
 so the change of the raw score is the sum over KPIs of points at the old weights (own results, or own ratings, or both
 where a KPI has parts of both kinds), of weights at the new points, and of what is neither (bonus and deduction
-points, another number of scorecards). What the proposal adds to the raw score is the raters' severity. The parts add
-up to the change of the proposed score, exactly.
+points, another number of scorecards). Other points for the same target and actual are the rule's doing and stand with
+the weights; a rubric's cannot be told from ratings, which the tables do not hold. What the proposal adds to the raw
+score is the raters' severity. The parts add up to the change of the proposed score, exactly.
 
 *by computing again*: where both are cycles of one quarter, one input after the other is put into the first cycle
 (results and milestones, then ratings, then the scheme, then all the rest), and everything is computed anew each time.
@@ -41,8 +42,8 @@ NAMES = {
     "own_ratings": "own ratings",
     "own_mixed": "own results and ratings of one KPI",
     "severity": "severity of raters",
-    "weights": "weights",
-    "other": "bonus, deduction, scorecards",
+    "weights": "weights and rules",
+    "other": "all else (bonus, deduction, posts, scorecards)",
 }
 TABLES, AGAIN = "from the tables", "by computing again"
 LEAST = 0.05  # points: under half of the last digit shown a part is not named
@@ -162,7 +163,8 @@ def from_tables(before: Mapping[str, pd.DataFrame], after: Mapping[str, pd.DataF
     there = both["points_before"].notna() & both["points_after"].notna()
     earned = zero["weight_before"] * (zero["points_after"] - zero["points_before"]) / 100
     old, new = (zero[f"weight_{side}"] * zero[f"points_{side}"] / 100 for side in ("before", "after"))
-    earned = earned.where(there, 0.0)
+    ruled = kind.eq("measured") & _same(both, "target") & _same(both, "actual")
+    earned = earned.where(there & ~ruled, 0.0)
     weights = new - old - earned
     who = both.index.get_level_values("employee_id")
     sums = {
@@ -213,16 +215,18 @@ def _inputs(both: pd.DataFrame, there: pd.Series) -> dict[str, list[str]]:
     """By employee, the KPIs whose points changed, and whether target or actual did it; the largest first."""
     found: dict[str, list[tuple[float, str]]] = {}
     change = ((both["points_after"] - both["points_before"]) * both["weight_before"] / 100).where(there, 0.0)
-    for (who, _, kpi), row in both.assign(change=change)[change.abs() >= LEAST].iterrows():
-        said = [name for name in ("target", "actual") if not _equal(row[f"{name}_before"], row[f"{name}_after"])]
-        by = " and ".join(said) or ("rating" if row["kind_after"] == "rated" else "parts")
+    same = {f"same_{name}": _same(both, name) for name in ("target", "actual")}
+    for (who, _, kpi), row in both.assign(change=change, **same)[change.abs() >= LEAST].iterrows():
+        said = [name for name in ("target", "actual") if not row[f"same_{name}"]]
+        by = " and ".join(said) or {"rated": "rating", "measured": "rule or thresholds"}.get(row["kind_after"], "parts")
         text = f"{kpi} ({by}) {row['change']:+.1f}".replace("-", "−")
         found.setdefault(who, []).append((-abs(row["change"]), text))
     return {who: [text for _, text in sorted(texts)] for who, texts in found.items()}
 
 
-def _equal(one: float, other: float) -> bool:
-    return bool(one == other or (pd.isna(one) and pd.isna(other)))
+def _same(both: pd.DataFrame, name: str) -> pd.Series:
+    before, after = both[f"{name}_before"], both[f"{name}_after"]
+    return before.eq(after) | (before.isna() & after.isna())
 
 
 def _because(table: pd.DataFrame, inputs: Mapping[str, list[str]]) -> pd.DataFrame:

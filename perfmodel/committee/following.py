@@ -192,7 +192,7 @@ def outcome_tables(case: Case, state: State, entries: Iterable[Entry]) -> dict[s
         "goals": improvement_goals(plans, needs, scheme),
         "organisation": organisation_summary(decided, items, people, scheme),
         "restricted/bonuses": bonuses(decided, cycle.pay, scheme),
-        "restricted/fairness": fairness(graded, cycle.groups, scheme, outcomes=outcomes),
+        "restricted/fairness": fairness(graded, cycle.groups, scheme, outcomes=outcomes, published=assessment.fairness),
     }
 
 

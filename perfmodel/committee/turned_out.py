@@ -115,12 +115,12 @@ def turned_out(rows: pd.DataFrame, *, level: float = 0.90, least: int = LEAST) -
     """Next quarter's measured KPIs of people moved up or down, less those of people left as proposed.
 
     By least squares inside quarter and unit and inside quarter and profile (so that a market shared by a unit makes no
-    difference), at the same proposed score; the interval is that of t.
+    difference), at the same proposed score; the interval is that of t, over people.
 
     Parameters
     ----------
     rows : DataFrame
-        ``quarter, unit, profile, step, score_proposed, kpi_next`` (points; missing where there is none).
+        ``quarter, employee_id, unit, profile, step, score_proposed, kpi_next`` (points; missing where there is none).
 
     Returns
     -------
@@ -149,6 +149,7 @@ def turned_out(rows: pd.DataFrame, *, level: float = 0.90, least: int = LEAST) -
             table["kpi_next"].to_numpy(float),
             mine[usable].to_numpy(float),
             np.column_stack([np.asarray(part) for part in others]),
+            table["employee_id"].to_numpy(),
             level,
         )
         if estimate is None or moves[SAME][usable].sum() < least:
@@ -160,8 +161,14 @@ def turned_out(rows: pd.DataFrame, *, level: float = 0.90, least: int = LEAST) -
     return pd.DataFrame(found, columns=TURNED_OUT)
 
 
-def _partial(y: np.ndarray, x: np.ndarray, others: np.ndarray, level: float) -> tuple[float, float, float] | None:
-    """Coefficient of ``x`` beside ``others`` and its t interval (Frisch and Waugh 1933); None where it has none."""
+def _partial(
+    y: np.ndarray, x: np.ndarray, others: np.ndarray, people: np.ndarray, level: float
+) -> tuple[float, float, float] | None:
+    """Coefficient of ``x`` beside ``others`` and its t interval (Frisch and Waugh 1933); None where it has none.
+
+    A person's quarters are no separate evidence: the squared error is that of separate rows times what the sum over
+    people of (sum of x e)^2 is to the sum over rows of (x e)^2, where that is more than 1 (Liang and Zeger 1986).
+    """
     from scipy.special import stdtrit
 
     # What the others do not tell of x, and of y.
@@ -170,7 +177,10 @@ def _partial(y: np.ndarray, x: np.ndarray, others: np.ndarray, level: float) -> 
     if square < 1e-8 * max(x @ x, 1.0) or free < LEAST:
         return None
     value = float(own @ rest / square)
-    error = np.sqrt(np.sum((rest - value * own) ** 2) / free / square)
+    left = rest - value * own
+    by_person = np.bincount(np.unique(people, return_inverse=True)[1], own * left)
+    together = max(by_person @ by_person / max(np.sum((own * left) ** 2), 1e-300), 1.0)
+    error = np.sqrt(left @ left / free / square * together)
     half = float(stdtrit(free, (1 + level) / 2) * error)
     return value, value - half, value + half
 

@@ -5,8 +5,12 @@ number of people with every pattern of outcomes is known; only who belongs to wh
 tells how many of a group have an outcome at a stage. What such a reader can then infer of a hidden count is the
 range of an integer program, solved here exactly, and cells are hidden until no small count is given away.
 
-What this is no protection against: a reader who knows people's groups from elsewhere, and inference from the fact
-that this rule, and no other, chose the cells to hide.
+What is out already cannot be hidden again: a later table of the same people shows it too, and hides of its own cells
+what would undo the earlier one.
+
+What this is no protection against: a reader who knows people's groups from elsewhere, one who holds the table of a
+draft in which people or their grades were others, and inference from the fact that this rule, and no other, chose the
+cells to hide.
 """
 
 from collections.abc import Sequence
@@ -26,14 +30,16 @@ class Counts:
 
     ``members``: (groups, patterns). ``yes``: (rows, patterns), whether a pattern has the outcome of a row (one row
     an outcome at a stage). ``parts``: pairs of rows of one stage that no pattern has both of; subtracting them gives
-    who has neither. ``flows``: pairs of rows, one outcome at two stages; their difference tells of who entered it and
-    who left. ``worth``: (rows,), the more the later a row should be hidden. ``reference``: the group known to be the
-    largest. Everybody belongs to one group.
+    who has neither. ``within``: pairs of rows of one stage of which no pattern has the first alone; subtracting it from
+    the second gives who has that alone. ``flows``: pairs of rows, one outcome at two stages; their difference tells of
+    who entered it and who left. ``worth``: (rows,), the more the later a row should be hidden. ``reference``: the group
+    known to be the largest. Everybody belongs to one group.
     """
 
     members: np.ndarray
     yes: np.ndarray
     parts: Sequence[tuple[int, int]] = ()
+    within: Sequence[tuple[int, int]] = ()
     flows: Sequence[tuple[int, int]] = ()
     worth: Sequence[float] = ()
     reference: int = 0
@@ -44,17 +50,19 @@ class Counts:
 
     @cached_property
     def formed(self) -> np.ndarray:
-        """(formed, patterns) of every count not to be given away: rows, complements, neithers, left, entered."""
+        """(formed, patterns) of every count not to be given away: rows, complements, neithers, alone, left,
+        entered."""
         yes = self.yes
         neither = [~(yes[i] | yes[j]) for i, j in self.parts]
+        alone = [yes[j] & ~yes[i] for i, j in self.within]
         left, entered = [yes[i] & ~yes[j] for i, j in self.flows], [yes[j] & ~yes[i] for i, j in self.flows]
-        return np.array([*yes, *~yes, *neither, *left, *entered]).astype(int)
+        return np.array([*yes, *~yes, *neither, *alone, *left, *entered]).astype(int)
 
     @cached_property
     def rows_of(self) -> list[tuple[int, ...]]:
         """The rows that each formed count is made of."""
         own = [(r,) for r in range(len(self.yes))]
-        return [*own, *own, *self.parts, *self.flows, *self.flows]
+        return [*own, *own, *self.parts, *self.within, *self.flows, *self.flows]
 
     @cached_property
     def values(self) -> np.ndarray:
@@ -62,24 +70,30 @@ class Counts:
         return self.members @ self.formed.T
 
 
-def hide(counts: Counts) -> tuple[np.ndarray, np.ndarray]:
+def hide(counts: Counts, out: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Groups of which nothing is shown (groups,), and cells whose count is not (groups, rows).
+
+    ``out``: (groups, rows), cells that another table of the same people has shown.
 
     A group under ``LEAST`` people, and a cell with under ``LEAST`` people with or without the outcome, are hidden.
     Then further groups and cells, small ones before large, the reference last, until every small count could, for
     all that is published, be ``LEAST`` or more and lies in a range ``SPAN`` wide; where the company's totals and the
     group's size alone say more than that, until nothing is added to what they say. People who enter or leave an
     outcome between stages are protected against being known exactly. Last, what turns out not to be needed is shown
-    again. A count that company totals alone give (nobody has a D) needs no protection and gets none.
+    again. A count that company totals alone, or cells that are out, give (nobody has a D) needs no protection and gets
+    none.
     """
     groups = _hidden_groups(counts.sizes, counts.reference)
     hidden = np.repeat(groups[:, None], len(counts.yes), axis=1)
     attack = _Attack(counts, groups)
     rows = len(counts.yes)
-    small = attack.sensitive[:, :rows] | attack.sensitive[:, rows : 2 * rows]
+    out = np.zeros_like(hidden) if out is None else out & ~hidden
+    small = (attack.sensitive[:, :rows] | attack.sensitive[:, rows : 2 * rows]) & ~out
+    while out.any() and (given := attack.given_away(~out)) is not None:
+        attack.sensitive[given] = False
     hidden |= small
-    while (given := attack.given_away(hidden)) is not None and not hidden.all():
-        hidden[attack.next_to_hide(*given, hidden)] = True
+    while (given := attack.given_away(hidden)) is not None and not (hidden | out).all():
+        hidden[attack.next_to_hide(*given, hidden | out)] = True
     spare = np.argwhere(hidden & ~small & ~groups[:, None])
     worth = np.asarray(counts.worth or np.zeros(rows))
     for g, r in sorted(spare.tolist(), key=lambda c: (-worth[c[1]], c[0] != counts.reference, -counts.values[*c], c)):
@@ -134,7 +148,7 @@ class _Attack:
         most = np.minimum(largest[:, None], totals)
         least = np.maximum(0, totals - (counts.sizes.sum() - smallest)[:, None])
         few = counts.values < LEAST
-        strict = np.arange(len(counts.formed)) < 2 * self.rows + len(counts.parts)
+        strict = np.arange(len(counts.formed)) < 2 * self.rows + len(counts.parts) + len(counts.within)
         self.sensitive = few & (least < most)
         self.reach = np.where(strict, np.minimum(LEAST, most), 0)
         self.span = np.minimum(np.where(strict, SPAN, 1), most - least)
@@ -197,8 +211,8 @@ class _Attack:
             high += [np.full(groups.sum(), np.inf), np.full(others.sum(), np.inf)]
         return LinearConstraint(csr_array(np.vstack(blocks)), np.concatenate(low), np.concatenate(high))
 
-    def next_to_hide(self, g: int, k: int, hidden: np.ndarray) -> tuple[int, int]:
-        """The published cell to hide next so that less is told of count ``k`` of group ``g``.
+    def next_to_hide(self, g: int, k: int, settled: np.ndarray) -> tuple[int, int]:
+        """The cell, not ``settled``, to hide next so that less is told of count ``k`` of group ``g``.
 
         First in the rows the count is made of: other groups' cells where the count is a cell of its own, else the
         group's own. Then any; what is worth least first, small counts before large, the reference last, for with it
@@ -220,5 +234,5 @@ class _Attack:
                 cell,
             )
 
-        group, r = min(np.argwhere(~hidden).tolist(), key=cost)
+        group, r = min(np.argwhere(~settled).tolist(), key=cost)
         return group, r

@@ -60,6 +60,7 @@ def fairness(
     stages: Sequence[str] = STAGES,
     ways: Sequence[tuple[str, str]] | None = None,
     confidence: float = 0.95,
+    published: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Rates of outcomes by group at every stage and of the moves between stages, each against the largest group.
 
@@ -91,6 +92,9 @@ def fairness(
     confidence : float
         Level of the intervals. Not the scheme's, which is that of estimates: an interval beside a test at 5 % that
         is not at 95 % would contradict it.
+    published : DataFrame, optional
+        What this function gave of the same people and is out already (that of the run, where decisions follow): what
+        it shows is shown again, and nothing from which both together would tell what it hides.
 
     Returns
     -------
@@ -113,7 +117,7 @@ def fairness(
         entry
         for attribute, values in members.groupby("attribute")["value"]
         for entry in _attribute(
-            str(attribute), values.reindex(people.index).fillna(NOT_STATED), people, rows, confidence
+            str(attribute), values.reindex(people.index).fillna(NOT_STATED), people, rows, confidence, published
         )
     ]
     table = pd.DataFrame(found, columns=COLUMNS)
@@ -192,14 +196,15 @@ def _counts(values: pd.Series, rows: list[Row]) -> tuple[list[str], Counts]:
     np.add.at(table, (values.map({name: i for i, name in enumerate(names)}).to_numpy(), which.ravel()), 1)
     at = {(row.outcome, row.stage): i for i, row in enumerate(rows)}
     graded = [stage for stage in STAGES if (rows[0].outcome, stage) in at]
-    ends = rows[0].outcome, rows[1].outcome
+    ends, yes = (rows[0].outcome, rows[1].outcome), patterns.T
+    beside = [(i, j) for (i, one), (j, other) in combinations(enumerate(rows), 2) if one.stage == other.stage]
+    apart = [(i, j) for i, j in beside if not (yes[i] & yes[j]).any()]
+    nested = [(i, j) for one in beside if one not in apart for i, j in (one, one[::-1]) if not (yes[i] & ~yes[j]).any()]
     return names, Counts(
         table,
-        patterns.T,
-        parts=[
-            *((at[ends[0], stage], at[ends[1], stage]) for stage in graded),
-            *((i, at[DOWN, row.stage]) for i, row in enumerate(rows) if row.outcome == UP),
-        ],
+        yes,
+        parts=apart,
+        within=nested,
         # Any two rows that can be held against each other, neighbours or not: one outcome at two stages, and moves
         # the same way from one stage to two others.
         flows=[
@@ -220,12 +225,26 @@ def _worth(stage: str) -> float:
     return STAGES.index(stage) if stage in STAGES else STAGES.index(stage.split()[-1]) - 0.5
 
 
+def _out(attribute: str, names: list[str], rows: list[Row], published: pd.DataFrame | None) -> np.ndarray | None:
+    """(groups, rows): cells that ``published`` shows."""
+    if published is None:
+        return None
+    own = published[published["attribute"].eq(attribute) & published["rate"].notna()]
+    shown = set(zip(own["group"], own["outcome"], own["stage"], strict=True))
+    return np.array([[(name, row.outcome, row.stage) in shown for row in rows] for name in names])
+
+
 def _attribute(
-    attribute: str, values: pd.Series, people: pd.DataFrame, rows: list[Row], confidence: float
+    attribute: str,
+    values: pd.Series,
+    people: pd.DataFrame,
+    rows: list[Row],
+    confidence: float,
+    published: pd.DataFrame | None,
 ) -> Iterator[dict]:
     """The rows of one attribute, without what must not be shown."""
     names, counts = _counts(values, rows)
-    hidden_groups, hidden = hide(counts)
+    hidden_groups, hidden = hide(counts, _out(attribute, names, rows, published))
     reference = counts.reference
     n_reference = int(counts.sizes[reference])
     units, unit = np.unique(people["unit"].to_numpy(str), return_inverse=True)

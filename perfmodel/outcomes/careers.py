@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ def promotion_slate(grades: pd.DataFrame, employees: pd.DataFrame, scheme: Schem
     """Every employee, whether they meet the conditions of ``outcomes.promotion``, and what is missing.
 
     1. The last ``quarters_at_a`` quarters that gave a grade are all at a good one. A quarter without a grade (leave,
-       too new) is passed over and named.
+       too new) is passed over and named; behind one of which the table says nothing none is counted.
     2. No failed grade in quarters that end in the last ``months_without_d`` months.
     3. ``months_in_level`` whole months since ``level_since``.
 
@@ -43,7 +44,7 @@ def promotion_slate(grades: pd.DataFrame, employees: pd.DataFrame, scheme: Schem
         none is known), ``months_in_level, on_slate, near`` (would be on it after one more quarter at a good grade,
         or if the one thing unknown were met), ``missing`` (conditions not met), ``reason`` (quarters passed over).
     """
-    table, ends = wide(history_of(grades, scheme))
+    table, ends = wide(history_of(grades, scheme), scheme)
     people = of_people(employees, "unit", "level", "level_since", "hire_date").sort_index()
     hired = pd.to_datetime(people["hire_date"])
     today = pd.Timestamp(scheme.end) + pd.Timedelta(days=1)
@@ -86,8 +87,10 @@ class _Window:
         return [i for i, end in enumerate(self.ends) if start <= end < self.today]
 
     def _last(self, given: Sequence) -> list[tuple[str, str]]:
-        graded = [(q, g) for q, g in zip(self.quarters, given, strict=True) if _has(g)]
-        return graded[-self.scheme.outcomes.promotion.quarters_at_a :]
+        """The last graded quarters, back to one of which nothing is known."""
+        known = takewhile(lambda pair: isinstance(pair[1], str), zip(self.quarters[::-1], given[::-1], strict=True))
+        graded = [pair for pair in known if pair[1]]
+        return graded[: self.scheme.outcomes.promotion.quarters_at_a][::-1]
 
     def at_good(self, given: Sequence) -> int:
         return sum(g in self.scheme.good_grades for _, g in self._last(given))
@@ -185,7 +188,7 @@ def grade_rise(grades: pd.DataFrame, employees: pd.DataFrame, scheme: Scheme) ->
         ``employee_id, unit, level, good_in_row, asked, sustained, quarters`` (those of the row), ``reason``; every
         employee.
     """
-    table, _ = wide(history_of(grades, scheme))
+    table, _ = wide(history_of(grades, scheme), scheme)
     people = of_people(employees, "unit", "level").sort_index()
     asked, rows = scheme.outcomes.grade_rise.quarters_at_a, []
     matrix = table.reindex(people.index).to_numpy(object)

@@ -54,9 +54,20 @@ def history_of(grades: pd.DataFrame, scheme: Scheme) -> pd.DataFrame:
     return table.sort_values(["end", "employee_id"], kind="stable", ignore_index=True)
 
 
-def wide(history: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
-    """Grades as employees x quarters (oldest first; NaN where there is no row at all), and each quarter's last day."""
+def wide(history: pd.DataFrame, scheme: Scheme) -> tuple[pd.DataFrame, pd.Series]:
+    """Grades as employees x quarters (oldest first; NaN where there is no row at all), and each quarter's last day.
+
+    Where a quarter as long as the scheme's would fit between two, a column of nothing stands for the time of which
+    the table knows nothing: neighbours in the table need not be neighbours in time.
+    """
     ends = history.drop_duplicates("quarter").set_index("quarter")["end"]
+    length = pd.Timedelta(scheme.end - scheme.start) + pd.Timedelta(days=1)
+    gaps = {
+        f"the time before {after}": end - length
+        for (after, end), before in zip(ends.iloc[1:].items(), ends, strict=False)
+        if end - before > 1.5 * length
+    }
+    ends = pd.concat([ends, pd.Series(gaps, dtype=ends.dtype)]).sort_values()
     table = history.set_index(["employee_id", "quarter"])["grade"].unstack()
     return table.reindex(columns=ends.index).sort_index(), ends
 

@@ -135,7 +135,7 @@ def improvement_plans(
         raise DataError(
             f"A plan of {days} days lies outside the {rule.days_least} to {rule.days_most} days that the scheme allows."
         )
-    table, _ = wide(history_of(grades, scheme))
+    table, _ = wide(history_of(grades, scheme), scheme)
     people = of_people(employees, "unit", "manager_id").sort_index()
     table = table.reindex(people.index)
     end = start + timedelta(days=days)

@@ -346,7 +346,8 @@ def _reading(table: pd.DataFrame) -> Section:
         ),
         say(
             "Smallest gap to be found: the difference of rates, in points, that groups of this size show in four of "
-            "five cases. A gap smaller than that may be there and not be seen."
+            "five cases, in the direction in which it is easier to find. A gap smaller than that, or as large in the "
+            "other direction, may be there and not be seen."
         ),
         say(
             "Ratio inside units (Mantel and Haenszel) compares people of one unit. Where it is near 1 and the ratio is "
@@ -356,6 +357,10 @@ def _reading(table: pd.DataFrame) -> Section:
             "Counts under {least}, of people with an outcome or without it, are not shown, and neither are further "
             "cells from which one could be worked out, with what other tables tell of everybody's grades.",
             least=LEAST,
+        ),
+        say(
+            "That holds for this page, and for it beside that of the same run. Beside the page of a draft in which "
+            "people or grades were others, it may tell more: destroy the drafts' pages."
         ),
     )
     warning = Callout(
