@@ -219,7 +219,7 @@ def make(batch: bytes) -> list[tuple[str, dict[str, bytes] | str]]:
 
 @contextmanager
 def _collected_once() -> Iterator[None]:
-    """Figures are full of cycles, and to look for them all the while takes a tenth of a pack: once a batch is enough."""
+    """Figures are full of cycles; to look for them all the while takes a tenth of a pack: once a batch is enough."""
     was = gc.isenabled()
     gc.disable()
     gc.freeze()  # what was there before is not looked through
