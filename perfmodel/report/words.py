@@ -25,7 +25,9 @@ def _known(function: Callable[[float], str]) -> Callable[[object], str]:
     def show(value) -> str:
         if value is None or (not isinstance(value, str) and pd.isna(value)):
             return ""
-        return value if isinstance(value, str) else function(value)
+        if isinstance(value, str):
+            return value
+        return function(value) if np.isfinite(value) else "∞" if value > 0 else MINUS + "∞"
 
     return show
 
