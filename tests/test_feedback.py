@@ -18,7 +18,7 @@ DATA = Path(__file__).parents[1] / "data"
 
 @pytest.fixture(scope="module")
 def sheets(quarter):
-    return report.feedback_sheets(quarter)
+    return dict(report.feedback_sheets(quarter))
 
 
 def words(page: str) -> str:
@@ -55,7 +55,7 @@ def test_a_rater_whom_nobody_can_compare_is_told_why_and_what_would_help(quarter
 
 def test_a_chinese_page_says_the_same_numbers_and_no_english_sentence(quarter, sheets):
     with speaking("zh"):
-        chinese = report.feedback_sheets(quarter)
+        chinese = dict(report.feedback_sheets(quarter))
     for verdict in ("severe", "lenient", "left alone"):
         name = f"{of(quarter, verdict)}.html"
         here, there = (
@@ -90,7 +90,7 @@ def test_odd_names_are_text_on_the_page(quarter):
     evil = "<script>alert(1)</script>"
     tables = {**quarter.cycle.tables, "employees": quarter.cycle.employees.assign(name=evil)}
     named = replace(quarter.cycle, tables=MappingProxyType(tables))
-    pages = report.feedback_sheets(pm.Assessment(named, quarter.seed))
+    pages = dict(report.feedback_sheets(pm.Assessment(named, quarter.seed)))
     shown = [page for page in pages.values() if "Three ratings" in page]
     assert shown and all("<script>" not in page and "&lt;script&gt;" in page for page in shown)
 

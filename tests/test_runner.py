@@ -37,7 +37,7 @@ class Assessed:
         self.totals = pd.DataFrame({"unit": ["U1", "U1", "U2"]})
         self.counts = counts or {"in": 3, "scored": 2, "excluded": {"on leave": 1}, "waiting": {}}
 
-    def tables(self):
+    def tables(self, **_):
         return {"scores": self.scores, "restricted/fairness": pd.DataFrame({"attribute": ["a"]})}
 
 
@@ -66,7 +66,7 @@ def stage(monkeypatch, tmp_path):
     company = SimpleNamespace(html=lambda: "<p>company</p>")
     monkeypatch.setattr(perfmodel.report, "calibration_report", lambda a, **_: company)
     monkeypatch.setattr(perfmodel.report, "workbook", lambda a, path, **_: path.write_bytes(b"pack"))
-    monkeypatch.setattr(perfmodel.report, "feedback_sheets", lambda a: {"r1.html": "<p>for r1</p>"})
+    monkeypatch.setattr(perfmodel.report, "feedback_sheets", lambda a: [("r1.html", "<p>for r1</p>")])
     monkeypatch.setattr(perfmodel.report, "export_html", lambda book, page, **_: page.write_text("<p>page</p>"))
 
     def run(*books, **options):

@@ -19,7 +19,7 @@ From an assessment (``assessment`` is what ``perfmodel.assess`` returns):
 - ``index_page(assessment, manifest=None, notebooks=())`` -> str: the run's first page.
 - ``workbook(assessment, path, *, manifest=None)``: pack.xlsx.
 - ``export_html(notebook, html, *, title="", simulated=None)``: an executed notebook as one offline page.
-- ``feedback_sheets(assessment)`` -> {file name: HTML}: a private page for each rater.
+- ``feedback_sheets(assessment)``: file name and HTML of a private page for each rater, one by one.
 - ``excerpt(assessment, unit, *, codes, company, key="")`` -> Excerpt: one unit of it, which every report reads alike;
   ``codes`` from ``rater_codes(assessment)``, ``company`` from ``company_of(assessment)``; ``Excerpts`` cuts unit after
   unit. ``seen(excerpt)`` is its view: pages and workbook made from one view share what they have worked out.

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -23,24 +23,18 @@ QUESTIONS = (
 )
 
 
-def feedback_sheets(assessment) -> dict[str, str]:
-    """File name -> HTML page of every rater who rated somebody else. For the rater and HR alone."""
+def feedback_sheets(assessment) -> Iterator[tuple[str, str]]:
+    """File name and HTML page of every rater who rated somebody else, one by one. For the rater and HR alone."""
     fit, raters = assessment.severity, assessment.raters.set_index("rater_id")
     names = assessment.cycle.employees.set_index("employee_id")["name"]
     kpis = {item.id: item.name.say(spoken()) for item in assessment.cycle.scheme.items}
     now = assessment.drift[assessment.drift["quarter"].eq(assessment.cycle.id)]
     moved = dict(zip(now["rater_id"], now["signal"], strict=True))
     meta = {say("Quarter"): assessment.cycle.id, say("For"): say("the rater and HR alone")}
-    return {
-        f"{_file(rater)}.html": Page(
-            say("Your ratings, {rater}", rater=rater),
-            _parts(fit, raters.loc[[rater]], names, kpis, moved.get(rater, "")),
-            assessment.status,
-            meta,
-            assessment.cycle.simulated,
-        ).html()
-        for rater in raters.index
-    }
+    for rater in raters.index:
+        title = say("Your ratings, {rater}", rater=rater)
+        parts = _parts(fit, raters.loc[[rater]], names, kpis, moved.get(rater, ""))
+        yield f"{_file(rater)}.html", Page(title, parts, assessment.status, meta, assessment.cycle.simulated).html()
 
 
 def _file(rater: str) -> str:

@@ -404,10 +404,10 @@ def _write_restricted(assessment: Any, page: Path) -> None:
     _restricted(page)
     sheets = page / RESTRICTED / "feedback"
     sheets.mkdir(mode=0o700)
-    pages = {sheets / name: sheet for name, sheet in report.feedback_sheets(assessment).items()}
-    pages[page / RESTRICTED / "fairness.html"] = report.fairness_page(assessment)
-    for path, text in pages.items():
-        path.write_text(text, encoding="utf-8", newline="\n")
+    for name, sheet in report.feedback_sheets(assessment):
+        (sheets / name).write_text(sheet, encoding="utf-8", newline="\n")
+    fairness = page / RESTRICTED / "fairness.html"
+    fairness.write_text(report.fairness_page(assessment), encoding="utf-8", newline="\n")
 
 
 def _restricted(page: Path) -> None:
