@@ -22,7 +22,7 @@ PREDICTION = "cluster n n_clusters r_raw r_adjusted difference lower upper verdi
 DRIFT = "rater_id n_quarters first last least most signal quarter reason".split()
 ADVICE = "subject kpi profile finding sentence".split()
 ALL = "all"
-PEOPLE = {"employee_id": "people", "rater_id": "raters", "unit": "units"}  # what the values of a cluster are
+PEOPLE = {"employee_id": "people", "manager_id": "superiors", "unit": "units"}  # what the values of a cluster are
 DRAWS = 1000
 LEAST, CLUSTERS = 20, 8  # pairs of values, and clusters, under which no correlation is told
 # A reliability, a correlation of two KPIs, a share at the cap, and a variance inflation, from which each matters.
@@ -238,14 +238,14 @@ def rater_drift(moves: pd.DataFrame) -> pd.DataFrame:
 
 
 def prediction(
-    ratings: pd.DataFrame, clusters: tuple[str, ...] = ("rater_id", "unit"), *, level: float = 0.90, seed: int = 1
+    ratings: pd.DataFrame, clusters: tuple[str, ...] = ("manager_id", "unit"), *, level: float = 0.90, seed: int = 1
 ) -> pd.DataFrame:
     """Did severity-adjusted ratings predict the next quarter's measured KPIs better than raw ones?
 
     Correlations inside quarter and profile over the same people; the paired difference with an interval that resamples
-    raters (who share a severity), and one that resamples units (who share a market). The KPI link must be off: ratings
-    adjusted by KPIs would predict KPIs by construction. A better prediction speaks for the adjustment where teams do
-    not share luck over quarters; where they do, it may be the luck.
+    superiors (whose people share a severity), and one that resamples units (who share a market). The KPI link must be
+    off: ratings adjusted by KPIs would predict KPIs by construction. A better prediction speaks for the adjustment
+    where teams do not share luck over quarters; where they do, it may be the luck.
 
     Parameters
     ----------

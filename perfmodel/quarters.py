@@ -457,7 +457,7 @@ def ratings_and_next(assessments: Sequence[Assessment]) -> pd.DataFrame:
 
     People on one scorecard whose raters' severity is identified; see ``health.prediction`` for the columns.
     """
-    names = ["employee_id", "rating_raw", "rating_adjusted", "profile", "unit", "rater_id", "kpi_next", "quarter"]
+    names = ["employee_id", "rating_raw", "rating_adjusted", "profile", "unit", "manager_id", "kpi_next", "quarter"]
     parts = [pd.DataFrame(columns=names)]
     for one, after in pairwise(assessments):
         rows = one.items[one.items["kind"].eq("rated") & one.items["day_share"].eq(1)]
@@ -473,8 +473,8 @@ def ratings_and_next(assessments: Sequence[Assessment]) -> pd.DataFrame:
             table[name] = table[name] / table["weight"]
         people = one.cycle.employees.set_index("employee_id")
         nexts = after.totals[after.totals["status"].eq("scored")].set_index("employee_id")["kpi_score"]
-        for name, column in (("profile", "profile"), ("unit", "unit"), ("rater_id", "manager_id")):
-            table[name] = table["employee_id"].map(people[column])
+        for name in ("profile", "unit", "manager_id"):
+            table[name] = table["employee_id"].map(people[name])
         table["kpi_next"] = table["employee_id"].map(nexts)
         parts.append(table.assign(quarter=one.cycle.id).drop(columns="weight"))
     return pd.concat(parts[1:] or parts, ignore_index=True)

@@ -68,7 +68,8 @@ raw; adjusted; proposed; decided; company; a result late; no score
 no shared rater or ratee
 no rating that tells anything of severity; all ratings that could tell are equal; no rating here tells of severity
 raw to adjusted; raw to proposed; raw to decided; adjusted to proposed; adjusted to decided; proposed to decided
-holds; unclear; same; apart; free; better; worse; met; unmet; people; raters; units; decisions; grades; nothing
+holds; unclear; same; apart; free; better; worse; met; unmet; people; raters; superiors; units; decisions; grades
+nothing
 reference; promotion slate; improvement plan
 in force; chosen; centre; baseline; least; median; most; discriminating; reliable; used; within
 between; difference; nested; linked; shocks; Krippendorff's alpha

@@ -159,7 +159,7 @@ def rated(severity_known=1.0, raters=40, people=12, seed=5):
     raw = merit - severity + 0.5 * noise
     return pd.DataFrame({
         "employee_id": np.arange(len(raw)).astype(str), "quarter": "Q1", "profile": "p",
-        "rater_id": np.repeat(np.arange(raters), people).astype(str),
+        "manager_id": np.repeat(np.arange(raters), people).astype(str),
         "unit": np.repeat(np.arange(raters) // 4, people).astype(str), "rating_raw": raw,
         "rating_adjusted": raw + severity_known * severity, "kpi_next": merit + luck,
     })  # fmt: skip
@@ -206,7 +206,7 @@ def test_the_sentences_state_the_numbers_and_a_profile_speaks_only_where_it_diff
     assert row["kpi"] == "k0" and row["profile"] == "all"
     assert f"correlate {all_k0.retest:.2f}".replace("0.", ".") in row["sentence"] and "400 people" in row["sentence"]
     better = said[said.subject.eq("adjustment")].sentence.iloc[0]
-    assert "Adjusting did better" in better and "40 raters resampled, 480 people and quarters" in better
+    assert "Adjusting did better" in better and "40 superiors resampled, 480 people and quarters" in better
 
 
 # --- The sample --------------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from .theme import (
     semicolons,
 )
 
-CLUSTERS = {"rater_id": "raters resampled", "unit": "units resampled"}
+CLUSTERS = {"manager_id": "superiors resampled", "unit": "units resampled"}
 
 
 @drawn
