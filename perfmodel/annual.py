@@ -237,9 +237,9 @@ def annual_results(
             when = ", ".join(scored.loc[scored["cap"].eq(cap), "quarter"])
             notes += [f"a gate in {when} caps the year at {cap}", f"the score alone gives {alone}"]
         elif chosen and alone != chosen:
-            why = f"{good.sum()} quarters at {scheme.good_grades[-1]} or above, {asked} are asked for"
+            why = f"quarters at {scheme.good_grades[-1]} or above: {good.sum()} of the {asked} asked for"
             why = why if good.sum() < asked else f"{scheme.failed_grades[0]} in a quarter of the year"
-            notes.append(f"{alone} by score, but {why}")
+            notes += [why, f"the score alone gives {alone}"]
         if away and rule.top_grade_quarters_at_a:
             notes.append(f"leave in {', '.join(away)}: {asked} at {scheme.good_grades[-1]} are asked for")
         late = own.loc[own["status"].eq("late"), "quarter"]

@@ -73,7 +73,7 @@ nothing
 reference; promotion slate; improvement plan
 in force; chosen; centre; baseline; least; median; most; discriminating; reliable; used; within
 between; difference; nested; linked; shocks; Krippendorff's alpha
-plan; data; category; domain; upheld; changed; sent back; withdrawn; empty
+plan; data; frozen; appeal; category; domain; upheld; changed; sent back; withdrawn; empty
 questioned; flagged; proposer; authoriser; propose; authorise
 decision; decisions; vote; votes; list; lists; higher; lower; more; less; hierarchical; flat
 """

@@ -167,11 +167,12 @@ def test_three_methods_stand_side_by_side_and_the_scheme_picks_one(scheme):
     ("grades", "leave", "grade", "says"),
     [
         ("SSSB", "....", "S", ""),
-        ("SSBB", "....", "A", "2 quarters at A or above, 3 are asked for"),
+        ("SSBB", "....", "A", "quarters at A or above: 2 of the 3 asked for; the score alone gives S"),
         ("SSSD", "....", "A", "D in a quarter of the year"),
         ("SSS-", "...L", "S", "leave in Q3: 2 at A are asked for"),
         ("SSB-", "...L", "S", "2 at A are asked for"),  # leave asks one less
-        ("SSB-", "....", "A", "2 quarters at A or above, 3 are asked for"),  # away for another reason: it does not
+        # Away for another reason: it asks no less.
+        ("SSB-", "....", "A", "quarters at A or above: 2 of the 3 asked for; the score alone gives S"),
         ("S---", ".LLL", "S", "1 at A are asked for"),
         ("SSSD", "...L", "S", "leave in Q3: 2 at A are asked for"),  # worked in part: it lowers nothing either
         ("SSBB", "..L.", "S", "leave in Q2: 2 at A are asked for"),
