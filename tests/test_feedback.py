@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 
@@ -12,6 +13,7 @@ import perfmodel as pm
 from perfmodel import report
 from perfmodel.language import speaking
 from perfmodel.report.feedback import _file
+from perfmodel.runner import run
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -37,6 +39,16 @@ def test_every_rater_has_a_page_and_none_names_another_rater(quarter, sheets):
         said = set(re.findall(r"\b[EX]-\d{4}\b", words(sheets[f"{rater}.html"])))
         shown = set(quarter.severity.examples(rater).employee_id)
         assert said <= shown | {rater} and shown <= employees
+
+
+def test_many_raters_pages_are_drawn_by_several_processes_to_the_same_byte(quarter, sheets, tmp_path, monkeypatch):
+    runner = run.__globals__
+    monkeypatch.setitem(runner, "MANY", 1)
+    with speaking("zh"):
+        runner["_write_restricted"](quarter, tmp_path, runner["_elsewhere"](2, print))
+        few = dict(map(report.feedback_sheet, islice(report.own_ratings(quarter), 3)))
+    found = {path.name: path.read_bytes().decode() for path in (tmp_path / "restricted" / "feedback").iterdir()}
+    assert found.keys() == sheets.keys() and few.items() < found.items()
 
 
 def test_a_severe_raters_page_says_by_how_much_and_shows_three_ratings(quarter, sheets):

@@ -35,6 +35,7 @@ class Assessed:
     def __init__(self, scores=SCORES, counts=None):
         self.scores = scores
         self.totals = pd.DataFrame({"unit": ["U1", "U1", "U2"]})
+        self.raters = pd.DataFrame({"rater_id": ["r1"]})
         self.counts = counts or {"in": 3, "scored": 2, "excluded": {"on leave": 1}, "waiting": {}}
 
     def tables(self, **_):
@@ -66,7 +67,8 @@ def stage(monkeypatch, tmp_path):
     company = SimpleNamespace(html=lambda: "<p>company</p>")
     monkeypatch.setattr(perfmodel.report, "calibration_report", lambda a, **_: company)
     monkeypatch.setattr(perfmodel.report, "workbook", lambda a, path, **_: path.write_bytes(b"pack"))
-    monkeypatch.setattr(perfmodel.report, "feedback_sheets", lambda a: [("r1.html", "<p>for r1</p>")])
+    monkeypatch.setattr(perfmodel.report, "own_ratings", lambda a: ["r1"])
+    monkeypatch.setattr(perfmodel.report, "feedback_sheet", lambda own: (f"{own}.html", "<p>for r1</p>"))
     monkeypatch.setattr(perfmodel.report, "export_html", lambda book, page, **_: page.write_text("<p>page</p>"))
 
     def run(*books, **options):
@@ -279,10 +281,10 @@ def test_every_page_of_a_run_is_built_in_its_language_and_the_caller_goes_on_in_
 
         return build
 
-    for name in ("export_html", "feedback_sheets", "workbook", "index_page"):
+    for name in ("export_html", "feedback_sheet", "workbook", "index_page"):
         monkeypatch.setattr(perfmodel.report, name, part(name, getattr(perfmodel.report, name)))
     quick.run(write_notebook(quick.books / "a.ipynb", closing("a")), lang="zh")
-    assert heard == dict.fromkeys(("export_html", "feedback_sheets", "workbook", "index_page"), "zh")
+    assert heard == dict.fromkeys(("export_html", "feedback_sheet", "workbook", "index_page"), "zh")
     assert spoken() == "en" and '<html lang="zh">' in (quick.out / "index.html").read_text(encoding="utf-8")
 
 

@@ -19,7 +19,8 @@ From an assessment (``assessment`` is what ``perfmodel.assess`` returns):
 - ``index_page(assessment, manifest=None, notebooks=())`` -> str: the run's first page.
 - ``workbook(assessment, path, *, manifest=None)``: pack.xlsx.
 - ``export_html(notebook, html, *, title="", simulated=None)``: an executed notebook as one offline page.
-- ``feedback_sheets(assessment)``: file name and HTML of a private page for each rater, one by one.
+- ``feedback_sheets(assessment)``: file name and HTML of a private page for each rater, one by one; ``own_ratings``
+  and ``feedback_sheet`` are its two steps, for processes that share the work.
 - ``excerpt(assessment, unit, *, codes, company, key="")`` -> Excerpt: one unit of it, which every report reads alike;
   ``codes`` from ``rater_codes(assessment)``, ``company`` from ``company_of(assessment)``; ``Excerpts`` cuts unit after
   unit. ``seen(excerpt)`` is its view: pages and workbook made from one view share what they have worked out.
@@ -64,7 +65,7 @@ from .answers import (
 from .excerpt import Excerpt, Excerpts, excerpt, rater_codes
 from .export import export_html
 from .fairness import fairness_page
-from .feedback import feedback_sheets
+from .feedback import feedback_sheet, feedback_sheets, own_ratings
 from .health import (
     health_advice,
     health_banner,
@@ -125,6 +126,7 @@ __all__ = [
     "excerpt",
     "export_html",
     "fairness_page",
+    "feedback_sheet",
     "feedback_sheets",
     "finding",
     "findings_table",
@@ -144,6 +146,7 @@ __all__ = [
     "link_slopes_table",
     "named",
     "not_tested_table",
+    "own_ratings",
     "permitted_table",
     "rater_codes",
     "scale_use_table",

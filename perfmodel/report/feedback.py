@@ -3,13 +3,13 @@
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from .. import plots
 from ..language import say, say_n, spoken, told
-from ..raters import SeverityFit
 from ..raters.links import ASSUMPTIONS, UNLINKED
 from . import words
 from .answers import tells_scale_use
@@ -23,43 +23,39 @@ QUESTIONS = (
 )
 
 
-def feedback_sheets(assessment) -> Iterator[tuple[str, str]]:
-    """File name and HTML page of every rater who rated somebody else, one by one. For the rater and HR alone."""
+@dataclass(frozen=True, eq=False)
+class OwnRatings:
+    """What one rater is told: own numbers alone, so that they can travel to whoever draws the page.
+
+    ``row``: the rater's row of the table ``raters``, index the id; ``examples``: ratings to think about, with names.
+    ``why``: the reason why severity is unknown; ``assumed``: the assumption by which it is known; ``moved``: the
+    signal of drift; ``usual_halo``: of all raters; ``use_told``: whether these ratings tell how a scale is used.
+    """
+
+    quarter: str
+    status: str
+    simulated: bool
+    confidence: float
+    usual_halo: float
+    use_told: bool
+    row: pd.DataFrame
+    examples: pd.DataFrame
+    why: str
+    assumed: str
+    moved: str
+
+
+def own_ratings(assessment) -> Iterator[OwnRatings]:
+    """Of every rater who rated somebody else, one by one, in the language spoken."""
     fit, raters = assessment.severity, assessment.raters.set_index("rater_id")
     names = assessment.cycle.employees.set_index("employee_id")["name"]
     kpis = {item.id: item.name.say(spoken()) for item in assessment.cycle.scheme.items}
     now = assessment.drift[assessment.drift["quarter"].eq(assessment.cycle.id)]
     moved = dict(zip(now["rater_id"], now["signal"], strict=True))
-    meta = {say("Quarter"): assessment.cycle.id, say("For"): say("the rater and HR alone")}
+    place = {rater: i for i, rater in enumerate(fit.model.rater_ids)}
+    usual, use_told = float(np.sqrt(fit.variances.get("halo", np.nan))), tells_scale_use(fit.raters)
     for rater in raters.index:
-        title = say("Your ratings, {rater}", rater=rater)
-        parts = _parts(fit, raters.loc[[rater]], names, kpis, moved.get(rater, ""))
-        yield f"{_file(rater)}.html", Page(title, parts, assessment.status, meta, assessment.cycle.simulated).html()
-
-
-def _file(rater: str) -> str:
-    """A file name of a rater's id; an id that cannot be one gets a mark of its own, so that no two share a file."""
-    plain = re.sub(r"[^A-Za-z0-9._-]|^\.", "_", rater)[:60]
-    return plain if plain == rater else f"{plain}-{hashlib.sha256(rater.encode()).hexdigest()[:8]}"
-
-
-def _parts(fit: SeverityFit, row: pd.DataFrame, names: pd.Series, kpis: Mapping[str, str], moved: str) -> list:
-    rater = str(row.index[0])
-    one = row.iloc[0]
-    compared = say("colleagues who rate the same people")
-    if fit.link and fit.model.rests[list(fit.model.rater_ids).index(rater)]:
-        compared = say("other raters, {assumption}", assumption=told(ASSUMPTIONS[fit.link]))
-    parts: list = [Sentences(_findings(one, fit, compared, moved), say("How your ratings compare"))]
-    if np.isfinite(one["severity"]) and one["verdict"] != "too few ratings":
-        parts.append(
-            Figure(
-                plots.severity(row.reset_index(), level=fit.confidence),
-                say("Your severity against {compared}", compared=compared),
-                say("Rating points; inside the grey a rater is not distinguishable from the others."),
-            )
-        )
-    examples = fit.examples(rater, EXAMPLES)
-    if len(examples):
+        examples = fit.examples(rater, EXAMPLES)
         table = pd.DataFrame(
             {
                 "person": [f"{names.get(who, '')} ({who})".strip() for who in examples["employee_id"]],
@@ -70,6 +66,56 @@ def _parts(fit: SeverityFit, row: pd.DataFrame, names: pd.Series, kpis: Mapping[
                 "expected": examples["expected"].where(examples["others"] > 1),
             }
         )
+        yield OwnRatings(
+            quarter=assessment.cycle.id,
+            status=assessment.status,
+            simulated=assessment.cycle.simulated,
+            confidence=fit.confidence,
+            usual_halo=usual,
+            use_told=use_told,
+            row=raters.loc[[rater]],
+            examples=table,
+            why=str(fit.model.alone[place[rater]]),
+            assumed=ASSUMPTIONS[fit.link] if fit.link and fit.model.rests[place[rater]] else "",
+            moved=moved.get(rater, ""),
+        )
+
+
+def feedback_sheet(own: OwnRatings) -> tuple[str, str]:
+    """File name and HTML of a rater's page. For the rater and HR alone."""
+    rater = str(own.row.index[0])
+    meta = {say("Quarter"): own.quarter, say("For"): say("the rater and HR alone")}
+    page = Page(say("Your ratings, {rater}", rater=rater), _parts(own), own.status, meta, own.simulated)
+    return f"{_file(rater)}.html", page.html()
+
+
+def feedback_sheets(assessment) -> Iterator[tuple[str, str]]:
+    """``feedback_sheet`` of every rater who rated somebody else, one by one."""
+    return map(feedback_sheet, own_ratings(assessment))
+
+
+def _file(rater: str) -> str:
+    """A file name of a rater's id; an id that cannot be one gets a mark of its own, so that no two share a file."""
+    plain = re.sub(r"[^A-Za-z0-9._-]|^\.", "_", rater)[:60]
+    return plain if plain == rater else f"{plain}-{hashlib.sha256(rater.encode()).hexdigest()[:8]}"
+
+
+def _parts(own: OwnRatings) -> list:
+    one = own.row.iloc[0]
+    compared = say("colleagues who rate the same people")
+    if own.assumed:
+        compared = say("other raters, {assumption}", assumption=told(own.assumed))
+    parts: list = [Sentences(_findings(one, own, compared), say("How your ratings compare"))]
+    if np.isfinite(one["severity"]) and one["verdict"] != "too few ratings":
+        parts.append(
+            Figure(
+                plots.severity(own.row.reset_index(), level=own.confidence),
+                say("Your severity against {compared}", compared=compared),
+                say("Rating points; inside the grey a rater is not distinguishable from the others."),
+            )
+        )
+    table = own.examples
+    if len(table):
         lead = Table(
             table,
             say("Three ratings to think about") if len(table) == EXAMPLES else say("Ratings to think about"),
@@ -114,7 +160,7 @@ def _parts(fit: SeverityFit, row: pd.DataFrame, names: pd.Series, kpis: Mapping[
     return parts
 
 
-def _findings(one: pd.Series, fit: SeverityFit, compared: str, moved: str) -> list[str]:
+def _findings(one: pd.Series, own: OwnRatings, compared: str) -> list[str]:
     """Severity, scale use, halo and drift in words; what is not known with its reason."""
     ratings, people = int(one["n_ratings"]), int(one["n_employees"])
     based = {
@@ -126,13 +172,13 @@ def _findings(one: pd.Series, fit: SeverityFit, compared: str, moved: str) -> li
             say(
                 "Nothing can be said of your severity, on {ratings} of {people}: {why}. Your ratings enter the scores "
                 "as you gave them.",
-                why=_why(one, fit), **based,
+                why=_why(own.why), **based,
             )
         ]  # fmt: skip
     if one["verdict"] == "too few ratings":
         return [say("Too few ratings to say anything: on {ratings} of {people}.", **based)]
-    said = [_against(one, f"{100 * fit.confidence:.0f} %", compared, based)]
-    if not tells_scale_use(fit.raters):
+    said = [_against(one, f"{100 * own.confidence:.0f} %", compared, based)]
+    if not own.use_told:
         said.append(say("Use of the scale: these ratings cannot tell raters apart in it."))
     elif np.isfinite(one["discrimination"]):
         said.append(_use(one["discrimination"]))
@@ -141,11 +187,11 @@ def _findings(one: pd.Series, fit: SeverityFit, compared: str, moved: str) -> li
             say(
                 "Halo {halo} points, usual {usual}: how far one impression of a person moves all of your ratings of "
                 "that person together.",
-                halo=words.plain(one["halo"], 2), usual=words.plain(np.sqrt(fit.variances.get("halo", np.nan)), 2),
+                halo=words.plain(one["halo"], 2), usual=words.plain(own.usual_halo, 2),
             )
         )  # fmt: skip
     if np.isfinite(one["drift"]):
-        said.append(_since(one["drift"], moved))
+        said.append(_since(one["drift"], own.moved))
     return said
 
 
@@ -196,9 +242,8 @@ def _since(drift: float, moved: str) -> str:
     )
 
 
-def _why(one: pd.Series, fit: SeverityFit) -> str:
+def _why(why: str) -> str:
     """Why a rater is left alone, said to the rater."""
-    why = str(fit.model.alone[list(fit.model.rater_ids).index(one.name)])
     if why == UNLINKED:
         return say("you and your colleagues share no person, so a severe rater cannot be told from a weak team")
     return told(why)

@@ -6,19 +6,20 @@ import posixpath
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import wraps
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
 
-from ..errors import RunError, WarningsError
-from ..language import say, speaking
+from ..errors import RunError, TransientError, WarningsError
+from ..language import say, speaking, spoken
 from ..pseudonyms import check_of
 from . import lock, manifest, pdf, publish, record, translate
-from .engine import Engine, each
+from .engine import Engine, WorkerLost, each
 from .execute import Job, Kernels, each_as_it_ends
 from .kept import Kept, kept_in
 from .packs import Packs, UnitsFailed, write_packs
@@ -35,6 +36,7 @@ NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 RESTRICTED = "restricted/"  # tables whose name begins so go into a folder that only its owner may enter
 TIMEOUT = 600.0
 FORKED = "forked"
+MANY, TOGETHER = 400, 40  # raters whose pages are drawn by several processes; pages that one is asked for at a time
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,7 @@ def run(
                 share(assessment, work / record.ASSESSMENT, place, seed)
                 digests = _write(tables, page)
                 with speaking(lang):
-                    _write_restricted(assessment, page)
+                    _write_restricted(assessment, page, _elsewhere(jobs, progress.say))
                 tick()
                 records = {}
                 for job, found in each_as_it_ends(futures, tick):
@@ -306,10 +308,23 @@ def assess(data: "Cycle", history: "History", seed: int) -> Any:
     return assess(data, seed=seed, history=history)
 
 
-def _elsewhere(jobs: int | None, tell: Callable[[str], None]) -> Callable[[Callable, Iterable], Iterable]:
+Elsewhere = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+
+
+def _elsewhere(jobs: int | None, tell: Callable[[str], None]) -> Elsewhere:
     """``map`` by processes of this machine, answers in any order."""
     engine = Engine(jobs=jobs or os.cpu_count() or 1)
-    return lambda function, questions: each(function, questions, engine, tell)
+
+    def answers(function: Callable[[Any], Any], questions: Iterable[Any]) -> Iterable[Any]:
+        try:
+            yield from each(function, questions, engine, tell)
+        except WorkerLost as lost:
+            raise TransientError(
+                f"A process that shared the work ended ({lost}), as when memory runs out or it is killed. Run again, "
+                "with fewer at once (--jobs 1) if memory is short."
+            ) from None
+
+    return answers
 
 
 def folder_of_cycle(cycle: str) -> Path:
@@ -397,17 +412,35 @@ def _write(tables: "Mapping[str, DataFrame]", page: Path, below: str = "tables/"
     return digests
 
 
-def _write_restricted(assessment: Any, page: Path) -> None:
-    """Write the pages for raters, and for HR and legal, in the language spoken."""
+def _write_restricted(assessment: Any, page: Path, elsewhere: Elsewhere) -> None:
+    """Write the pages for raters, and for HR and legal, in the language spoken; very many are drawn ``elsewhere``."""
     from .. import report
 
     _restricted(page)
     sheets = page / RESTRICTED / "feedback"
     sheets.mkdir(mode=0o700)
-    for name, sheet in report.feedback_sheets(assessment):
-        (sheets / name).write_text(sheet, encoding="utf-8", newline="\n")
+    many = len(assessment.raters) > MANY
+    for pages in (elsewhere if many else map)(_feedback, _batches(report.own_ratings(assessment))):
+        for name, sheet in pages:
+            (sheets / name).write_text(sheet, encoding="utf-8", newline="\n")
     fairness = page / RESTRICTED / "fairness.html"
     fairness.write_text(report.fairness_page(assessment), encoding="utf-8", newline="\n")
+
+
+def _batches(pieces: Iterable[Any]) -> Iterator[tuple[str, list[Any]]]:
+    """Pieces of a page, ``TOGETHER`` at a time, and the language to draw them in."""
+    left = iter(pieces)
+    while batch := list(islice(left, TOGETHER)):
+        yield spoken(), batch
+
+
+def _feedback(batch: tuple[str, list[Any]]) -> list[tuple[str, str]]:
+    """File name and page of each rater of a batch, in the process that was asked for them."""
+    from ..report import feedback_sheet
+
+    lang, raters = batch
+    with speaking(lang):
+        return [feedback_sheet(own) for own in raters]
 
 
 def _restricted(page: Path) -> None:
