@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.util import find_spec
@@ -86,8 +87,9 @@ def each(function: Callable[[Any], Any], tasks: Iterable[Any], engine: Engine, t
             except BaseException as error:  # whatever it is, it is raised where the results are read
                 found.put(("error", error))
 
-        # joblib's own loop cannot be told that a cluster is gone; this thread is left to itself then.
-        threading.Thread(target=work, name="fan-out", daemon=True).start()
+        # joblib's own loop cannot be told that a cluster is gone; this thread is left to itself then. Tasks are made in
+        # it, and in the language that is spoken here.
+        threading.Thread(target=copy_context().run, args=(work,), name="fan-out", daemon=True).start()
         while True:
             try:
                 kind, value = found.get(timeout=POLL)
