@@ -18,7 +18,7 @@ from .scheme import Scheme
 METHODS = ("mean", "mixed", "cumulative")
 CARD = ["employee_id", "scorecard"]
 UNDER = 0.01  # points under the next grade at which a score is held that was decided down
-QUARTERS = "employee_id quarter days length score grade decided leave status cap reason".split()
+QUARTERS = "employee_id quarter days length score grade decided leave status cap reason score_frozen".split()
 YEAR = """employee_id unit profile n_quarters n_graded n_decided n_good days score_mean grade_mean score_mixed
 grade_mixed score_cumulative grade_cumulative method score grade top_grade status missing reason""".split()
 MET, NOT_MET = "met", "not met"
@@ -182,7 +182,8 @@ def annual_results(
         One row an employee and quarter in which the person stood in the table of employees: ``employee_id, quarter``
         (in order of time), ``days`` (that counted), ``length`` (days of the quarter), ``score`` (as proposed),
         ``grade, decided`` (whether the grade is a decision), ``leave`` (touched by protected leave), ``status``
-        (scored, late, or why there is none), ``cap, reason``.
+        (scored, late, or why there is none), ``cap, reason``, ``score_frozen`` (missing, or the score before an appeal
+        corrected figures, of which ``score`` is).
     cumulative : DataFrame
         ``employee_id, score, score_without_leave`` (empty where leave touched nothing), ``reason``.
     employees : DataFrame
@@ -266,6 +267,9 @@ def _by_method(who, own: pd.DataFrame, cumulative: pd.DataFrame, annual: pd.Seri
     if scored.empty:
         return dict.fromkeys(METHODS, np.nan)
     before = scored["score"].to_numpy(float)
+    for quarter, old, new in zip(scored["quarter"], scored["score_frozen"], before, strict=True):
+        if abs(new - old) > GRAIN:
+            notes.append(f"an appeal corrected {quarter}: its score is {new:.2f}, not {old:.2f}")
     counted = np.where(scored["decided"], held(before, scored["grade"], cuts), before)
     for quarter, old, new, grade in zip(scored["quarter"], before, counted, scored["grade"], strict=True):
         if abs(old - new) > GRAIN:

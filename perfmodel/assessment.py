@@ -7,9 +7,10 @@ question pays for one answer, and all notebooks and the command line give the sa
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -124,6 +125,22 @@ class Assessment:
         """``totals`` with the proposed score and grade."""
         fit = self.severity
         return propose(self.totals, fit.adjusted_ratings, fit.raters, self.cycle.ratings, self.cycle.scheme)
+
+    def with_own(self, others: Mapping[str, "Assessment"]) -> "Assessment":
+        """This quarter, in which each of ``others`` (by employee) is as that assessment of the quarter has them.
+
+        Own rows of the input tables, and of ``items, totals, proposals``. What is fitted on everybody stays as it was.
+        """
+        if not others:
+            return self
+        own = {name: _spliced(table, {who: one.cycle.tables[name] for who, one in others.items()})
+               for name, table in self.cycle.tables.items()}  # fmt: skip
+        found = Assessment(replace(self.cycle, tables=MappingProxyType(own)), self.seed, self.history)
+        vars(found)["severity"] = self.severity
+        for name in ("items", "totals", "proposals"):
+            table = _spliced(getattr(self, name), {who: getattr(one, name) for who, one in others.items()})
+            vars(found)[name] = table
+        return found
 
     @cached_property
     def chances(self) -> pd.DataFrame:
@@ -400,6 +417,15 @@ class Assessment:
                 "owner": late["employee_id"].map(people["manager_id"]).where(rated, late["item"].map(sources)),
             }
         ).reset_index(drop=True)
+
+
+def _spliced(table: pd.DataFrame, others: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """``table`` with the rows of some employees taken from other tables, in the order of its employees."""
+    rows = [table[~table["employee_id"].isin(others)]]
+    rows += [other[other["employee_id"].eq(who)] for who, other in others.items()]
+    order = {who: at for at, who in enumerate(dict.fromkeys(table["employee_id"]))}
+    whole = pd.concat([part for part in rows if len(part)] or rows[:1])
+    return whole.sort_values("employee_id", kind="stable", key=lambda ids: ids.map(order), ignore_index=True)
 
 
 def simulated(question: tuple[str, dict[str, Any]]) -> tuple[str, WeightSimulation]:

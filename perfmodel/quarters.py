@@ -114,6 +114,7 @@ def annual(
     scheme: Scheme | None = None,
     decided: Mapping[str, pd.DataFrame] | None = None,
     evaluations: pd.DataFrame | None = None,
+    appealed: Mapping[str, Mapping[str, Assessment]] | None = None,
 ) -> Year:
     """The year of the people in several assessed quarters.
 
@@ -127,6 +128,8 @@ def annual(
         ``employee_id, grade``. A quarter that is not in it counts with its proposals, and every row says so.
     evaluations : DataFrame, optional
         ``employee_id, score`` of an annual evaluation, for the mixed method.
+    appealed : mapping of quarter to mapping of employee to Assessment, optional
+        The quarter replayed with the figures of that employee that an appeal corrected; the own rows alone are taken.
 
     Raises
     ------
@@ -136,7 +139,11 @@ def annual(
     ordered = sorted(assessments, key=lambda one: one.cycle.scheme.start)
     _check(ordered, decided or {})
     scheme = scheme or ordered[-1].cycle.scheme
+    replays = [(appealed or {}).get(one.cycle.id, {}) for one in ordered]
+    frozen = pd.concat([_frozen(one, own) for one, own in zip(ordered, replays, strict=True)], ignore_index=True)
+    ordered = [one.with_own(own) for one, own in zip(ordered, replays, strict=True)]
     quarters = pd.concat([_quarter(one, (decided or {}).get(one.cycle.id)) for one in ordered], ignore_index=True)
+    quarters = quarters.merge(frozen, on=["employee_id", "quarter"], how="left")
     newest = pd.concat([one.cycle.employees for one in ordered]).drop_duplicates("employee_id", keep="last")
     cards = _segments(ordered, quarters, scheme)
     figures = _figures(ordered, cards)
@@ -184,6 +191,12 @@ def _check(ordered: list[Assessment], decided: Mapping[str, pd.DataFrame]) -> No
             )
     if strange := sorted(set(decided) - {one.cycle.id for one in ordered}):
         raise DataError(f"There are decisions of {strange[0]}, which is not among the quarters.")
+
+
+def _frozen(one: Assessment, replays: Mapping[str, Assessment]) -> pd.DataFrame:
+    """``employee_id, quarter, score_frozen``: the score before an appeal, of those whose figures one corrected."""
+    table = one.proposals[one.proposals["employee_id"].isin(replays)]
+    return table[["employee_id"]].assign(quarter=one.cycle.id, score_frozen=table["score_proposed"])
 
 
 def _quarter(one: Assessment, decided: pd.DataFrame | None) -> pd.DataFrame:

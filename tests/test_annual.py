@@ -136,7 +136,7 @@ def test_no_quarter_of_leave_lowers_the_mean(quarters):
 def quarter_rows(*rows):
     names = "quarter score grade decided leave status cap reason days".split()
     table = pd.DataFrame([(*row, 91) if len(row) == 8 else row for row in rows], columns=names)
-    return table.assign(employee_id="x", length=91)
+    return table.assign(employee_id="x", length=91, score_frozen=NA)
 
 
 def year_of(scheme, rows, recomputed=NA, without=NA, evaluation=None):

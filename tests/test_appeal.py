@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from committee_sample import Quarter, read_rows
+from committee_sample import Quarter, read_rows, write_rows
 from sheet_reader import Sheet
 from small_cycle import crossed
 
@@ -303,7 +303,7 @@ def test_a_replay_is_the_quarter_computed_from_tables_in_which_the_figure_is_the
         assert before in path.read_text(encoding="utf-8"), place
         path.write_text(path.read_text(encoding="utf-8").replace(before, after), encoding="utf-8")
         fresh = Assessment(pm.read_cycle(folder), case.seed)
-        again = replayed(case, [correction_of(case.cycle, "001", text)])
+        again = replayed(case.assessment, [correction_of(case.cycle, "001", text)])
         pd.testing.assert_frame_equal(again.proposals, fresh.proposals, check_dtype=False)
 
 
@@ -313,7 +313,7 @@ def test_a_corrected_rating_moves_others_through_severity_and_their_decided_grad
     text = "ratings:M1/team_culture:rating=5"
     done = rule(book, case, outcome="upheld", correct=[text])
     others = done.entries[-1].data["changes"]["others"]
-    after = replayed(case, [correction_of(case.cycle, "001", text)]).proposals.set_index("employee_id")
+    after = replayed(case.assessment, [correction_of(case.cycle, "001", text)]).proposals.set_index("employee_id")
     before = case.tables["scores"].set_index("employee_id")
     moved = (after["score_proposed"] - before["score_proposed"].astype(float)).drop("001").dropna()
     assert others["n"] == (moved.abs() > 1e-9).sum() == 6
@@ -366,6 +366,91 @@ def test_a_second_correction_of_a_figure_is_its_third_version_and_the_one_that_c
     assert stands.now == "4400"
     mended = corrected(case.cycle, [correction_of(case.cycle, "001", "results:sales_attainment:actual=4500")])
     assert corrections_in(done.state, mended, "001") == (), "a figure mended in the data since is the one that counts"
+
+
+def without_person(quarter, who):
+    """The data without ``who``, frozen again on a run of them."""
+    for path in quarter.cycle.glob("*.csv"):
+        rows = read_rows(path)
+        if kept := [row for row in rows if row["employee_id"] != who]:
+            write_rows(path, kept)
+    quarter.run()
+    case, book = opened(quarter)
+    committee.freeze(book, case.cycle, "data", by="HR", reason=f"{who} left.")
+    return case, book
+
+
+def test_an_appeal_of_somebody_who_is_no_longer_in_the_data_can_be_withdrawn_and_nothing_else(quarter):
+    case, book = opened(quarter)
+    file(book, case, "002")
+    committee.reopen(book, case, reason="Somebody was never of the company.", by="HR")
+    committee.undo(book, case, "002", reason="Not of the company.", authoriser="K. Ortega")
+    case, book = without_person(quarter, "002")
+    stale = committee.void(committee.state_in(book, case), case.roll)
+    typed = {"code": "R4", "reason": "As the figures say.", "proposer": "P. Lind", "authoriser": "K. Ortega"}
+    committee.decide(book, case, [Choice(who, **typed) for who in stale])
+    committee.finalize(book, case, ["HR", "Managing director"], list(case.roll.warnings))
+    assert refused(rule, book, case, "002", outcome="upheld") == "unknown-employee"
+    gone = ("appeal", "resolve", quarter.cycle, "002", "--outcome", "withdrawn", "--reason", "Nobody to hear.")
+    done = quarter.do(*gone)
+    assert done.returncode == 0, done.stderr
+    assert "Nothing changes." in done.stdout and "No appeal is open." in done.stdout
+    assert quarter.do(*gone).stdout == done.stdout
+    assert committee.scene_of(book, case, TODAY + timedelta(days=60)).status == "FINAL"
+
+
+def test_what_a_panel_corrected_when_it_sent_an_appeal_back_stands_in_the_ruling_and_on_the_sheet(quarter):
+    case, book = opened(quarter)
+    file(book, case)
+    back = rule(book, case, outcome="sent_back", correct=[LIFT]).entries[-1]
+    told = rule(book, case, correct=[]).entries[-1].data
+    assert told["changes"]["own"] == back.data["changes"]["own"] and (told["decided"], told["to"]) == ("B", "A")
+    assert "proposed grade B → A." in " ".join(committee.change_sentences(told))
+    page = committee.write_pages(book, case, sheets={"001": "en"}).parent / committee.sheet_path("001")
+    sheet = Sheet(page.read_text(encoding="utf-8"))
+    assert sheet.value("Corrected").startswith("Sales attainment, actual: 4080 → 4400")
+    after = told["changes"]["own"]["scores"]["proposed"][1]
+    assert sheet.score() + sheet.shift() == pytest.approx(after, abs=0.0012)
+
+
+def test_a_figure_that_was_corrected_is_put_back_by_name_or_with_the_appeal_that_is_withdrawn(quarter):
+    case, book = opened(quarter)
+    for who, end in (("001", {"outcome": "upheld", "correct": ["results:sales_attainment:actual=4080"]}),
+                     ("002", {"outcome": "withdrawn"})):  # fmt: skip
+        file(book, case, who)
+        rule(book, case, who, outcome="sent_back", correct=["results:sales_attainment:actual=4300"])
+        assert corrections_in(committee.state_in(book, case), case.cycle, who)
+        assert refused(rule, book, case, who, outcome="withdrawn", correct=[LIFT]) == "outcome-unknown"
+        done = rule(book, case, who, **end)
+        assert corrections_in(done.state, case.cycle, who) == ()
+        told = done.entries[-1].data["changes"]["own"]
+        assert told["scores"]["proposed"][0] == told["scores"]["proposed"][1] and not told["kpis"]
+    page = committee.write_pages(book, case, sheets={"001": "en", "002": "en"}).parent
+    for who in ("001", "002"):
+        assert "Corrected" not in dict(Sheet((page / committee.sheet_path(who)).read_text(encoding="utf-8")).pairs)
+
+
+@pytest.mark.parametrize(("outcome", "counts"), [("changed", "A"), ("upheld", "B")])
+def test_the_year_takes_the_score_that_an_appeal_corrected_and_says_so(quarter, outcome, counts):
+    case, book = opened(quarter)
+    file(book, case)
+    told = rule(book, case, outcome=outcome, correct=[LIFT]).entries[-1].data["changes"]["own"]
+    before, after = told["scores"]["proposed"]
+    place = quarter.folder / "years"
+    year, page = committee.write_year(quarter.folder, 2026, place, book.entries(), book.head())
+    others = Assessment(case.cycle).proposals.set_index("employee_id").drop("001")["score_proposed"]
+    rows = year.quarters.set_index("employee_id")
+    assert rows.score["001"] == pytest.approx(after) and rows.score_frozen["001"] == pytest.approx(before)
+    pd.testing.assert_series_equal(rows.score.drop("001"), others, check_names=False)
+    own = year.results.set_index("employee_id").loc["001"]
+    # After the appeal the score is over 80, A. Where B was upheld all the same, the year holds it under A.
+    assert own.score_mean == pytest.approx(after if counts == "A" else 79.99) and own.grade_mean == counts
+    assert own.score_cumulative == pytest.approx(after), "the year's figures are the corrected ones too"
+    sales = year.kpi_scores.set_index(["employee_id", "kpi"])["actual"]
+    assert sales["001", "sales_attainment"] == 4400
+    text = page.read_text(encoding="utf-8")
+    assert f"an appeal corrected 2026Q3: its score is {after:.2f}, not {before:.2f}" in text
+    assert "2026Q3: an appeal changed figures or grade of 1 person: 001." in text
 
 
 # --- Corrections as they are written -------------------------------------------------------------------------------

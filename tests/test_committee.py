@@ -466,6 +466,22 @@ def test_a_pack_of_an_older_run_is_taken_where_the_figures_still_hold_and_refuse
     assert committee.decide_file(book, case, pack, given).state.grades == {"001": "B"}
 
 
+def test_a_title_above_the_header_hides_no_decision(quarter, tmp_path):
+    # The discussion list has the columns too: it would be taken in the stead of what was filled in.
+    path = filled(quarter, {"001": ("A", "R3", "typed on the discussion list")}, sheet="Discussion")
+    path = filled(quarter, {"002": ("B", "R4", "typed under the title")}, path)
+    book = openpyxl.load_workbook(path)
+    book["Decisions"].insert_rows(1, 2)
+    book["Decisions"]["A1"] = "Decisions of the committee, 30 October"
+    book.save(path)
+    found = {one.employee: one for one in read_choices(path, {}, lambda run: {}, "run1")}
+    assert found["002"].reason == "typed under the title" and found["002"].place[0] == "filled.xlsx[Decisions]"
+    plain = tmp_path / "d.csv"
+    plain.write_text("Decisions of the committee,,\n,,\nemployee_id,decision,reason\n003,A,seen\n", encoding="utf-8")
+    (one,) = read_choices(plain, {}, lambda run: {}, "run1")
+    assert (one.employee, one.grade, one.place) == ("003", "A", ("d.csv", 4, 2))
+
+
 def filled(quarter, decisions, pack=None, sheet="Decisions"):
     """The pack of the newest run with ``decisions`` (grade, code, reason) typed into a sheet; all other rows empty."""
     run = quarter.out / (quarter.out / "latest").read_text().strip()

@@ -15,13 +15,14 @@ from ..io import csv_bytes, digest, read_evaluations, read_year
 from ..language import say, say_n, spoken
 from ..ledger import Entry
 from ..quarters import Year, annual
-from ..report import annual_page
+from ..report import annual_page, words
 from ..runner import publish
 from ..runner.run import one_cycle
+from .appeals import appealed
 from .case import Roll, inputs_digest
 from .following import SAME_WITHIN
 from .publish import alone, today
-from .state import State, state_of, status_of
+from .state import APPEAL_RESOLVE, State, state_of, status_of
 
 NOTE = "year.json"
 
@@ -35,6 +36,20 @@ class Source:
     run: str
     entry: int
     n_decided: int
+    appealed: tuple[str, ...] = ()  # of whom an appeal changed figures or grade
+
+    def sentences(self) -> list[str]:
+        """What the quarter gives, and whom an appeal changed in it."""
+        if not self.appealed:
+            return [self.sentence()]
+        changed = say_n(
+            "{quarter}: an appeal changed figures or grade of {n} person: {ids}.",
+            "{quarter}: appeals changed figures or grade of {n} people: {ids}.",
+            len(self.appealed),
+            quarter=self.quarter,
+            ids=words.listing(list(self.appealed)),
+        )
+        return [self.sentence(), changed]
 
     def sentence(self) -> str:
         if self.status:
@@ -64,6 +79,8 @@ def year_of(
 ) -> tuple[Year, list[Source]]:
     """The year of ``cycles``: of each that is final in ``entries`` the decided grades, of the others the proposals.
 
+    Whose figures an appeal corrected counts with the score of its replay, as the explanation sheet shows it.
+
     ``evaluations`` (``employee_id, score``) are of an annual evaluation, for the mixed method.
 
     Raises
@@ -72,23 +89,28 @@ def year_of(
         If a quarter is final on other data than lie there now, or the program gives other scores than were decided on.
     """
     entries = tuple(entries)
-    assessed, decided, sources = [], {}, []
+    assessed, decided, replays, sources = [], {}, {}, []
     for cycle in cycles:
         one, state = Assessment(cycle), state_of(entries, cycle.id)
         if state.final is not None:
             _must_be_what_was_decided_on(one, state)
             decided[cycle.id] = pd.DataFrame(state.grades.items(), columns=["employee_id", "grade"])
         assessed.append(one)
-        sources.append(_source(cycle, state, day or today()))
-    return annual(assessed, decided=decided, evaluations=evaluations), sources
+        known = set(cycle.employees["employee_id"])
+        found = {who: appealed(one, state, who) for who in state.appeals if who in known}
+        replays[cycle.id] = {who: after for who, after in found.items() if after}
+        graded = {who for who, stands in state.decisions.items() if stands.entry.kind == APPEAL_RESOLVE}
+        changed = tuple(sorted((graded if state.final else set()) | replays[cycle.id].keys()))
+        sources.append(_source(cycle, state, day or today(), changed))
+    return annual(assessed, decided=decided, evaluations=evaluations, appealed=replays), sources
 
 
-def _source(cycle: Cycle, state: State, day: date) -> Source:
+def _source(cycle: Cycle, state: State, day: date, changed: tuple[str, ...]) -> Source:
     if state.final is None:
-        return Source(cycle.id, "", "", 0, len(state.decisions))
+        return Source(cycle.id, "", "", 0, len(state.decisions), changed)
     roll = Roll(cycle.id, "", tuple(cycle.scheme.cuts), {})
     status = status_of(state, roll, cycle.scheme.outcomes.appeal.working_days, day)
-    return Source(cycle.id, status, str(state.final.data["run"]), state.final.seq, len(state.decisions))
+    return Source(cycle.id, status, str(state.final.data["run"]), state.final.seq, len(state.decisions), changed)
 
 
 def _must_be_what_was_decided_on(one: Assessment, state: State) -> None:
@@ -144,7 +166,7 @@ def write_year(
     given, content = read_evaluations(evaluations) if evaluations is not None else (None, b"")
     found, sources = year_of(cycles, entries, day, given)
     some = any(one.status or one.n_decided for one in sources)  # else one sentence has said it of all
-    said = [one.sentence() for one in sources] if some else []
+    said = [text for one in sources for text in one.sentences()] if some else []
     if given is not None:
         said.append(
             say_n(

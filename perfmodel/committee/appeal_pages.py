@@ -117,7 +117,7 @@ def ruling_parts(employee: str, data: Mapping[str, Any]) -> list[Any]:
         "after": say("After"),
     }
     formats = {"score_before": "score2", "score_after": "score2"}
-    if data["corrections"]:
+    if data["corrections"] or _moved(data):
         parts.append(Table(steps, say("Own score and grade"), employee, labels, formats))
     if listed := changes["others"]["listed"]:
         others = pd.DataFrame(
@@ -151,6 +151,12 @@ def ruling_parts(employee: str, data: Mapping[str, Any]) -> list[Any]:
     return parts
 
 
+def _moved(data: Mapping[str, Any]) -> bool:
+    """Whether the own score moves: also by what stood corrected before the ruling."""
+    before, after = data["changes"]["own"]["scores"]["proposed"]
+    return before != after
+
+
 def change_sentences(data: Mapping[str, Any]) -> list[str]:
     """What a ruling changes, in short."""
     changes, lines = data["changes"], []
@@ -168,7 +174,7 @@ def change_sentences(data: Mapping[str, Any]) -> list[str]:
             )
         )
     before, after = changes["own"]["scores"]["proposed"]
-    if data["corrections"] and before is not None and after is not None:
+    if (data["corrections"] or _moved(data)) and before is not None and after is not None:
         one, two = changes["own"]["grades"]["proposed"]
         lines.append(
             say(
@@ -194,7 +200,7 @@ def change_sentences(data: Mapping[str, Any]) -> list[str]:
                 flips=len(flips),
             )
         )
-    elif data["corrections"]:
+    elif data["corrections"] or _moved(data):
         lines.append(say("Nobody else's proposal moves."))
     if pool := changes["pool"]:
         cost, balance = ([cents / 100 for cents in pool[name]] for name in ("cost", "balance"))

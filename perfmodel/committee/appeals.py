@@ -4,9 +4,11 @@ The final quarter stays closed and its tables stay as they were frozen. An outco
 the person's decided grade is the one that it names.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
+from itertools import chain
 from typing import Any, NoReturn
 
 import numpy as np
@@ -170,7 +172,7 @@ def resolve_drafts(
         "session": "",
         "supersedes": last.hash if ruling.outcome == CHANGED else "",
         "votes": dict(standing.data["votes"]) if standing else {},
-        "basis": roll.people[employee].basis,
+        "basis": roll.people[employee].basis if employee in roll.people else {},
         "run": roll.run,
         "grade": ruling.grade,
         "changes": dict(changes),
@@ -217,8 +219,11 @@ def admitted(state: State, roll: Roll, employee: str, ruling: Ruling, barred: It
     _heard(roll, employee, ruling, [*barred, (latest.opened.author, FILED)])
     if state.final is None and ruling.outcome != WITHDRAWN:
         _refuse("not-final", f"{roll.cycle} was reopened: decide on {employee} there, and close it again first.")
-    if employee not in roll.people:
-        _refuse("unknown-employee", f"Nobody called {employee} is in run {roll.run}; ids are those of the employees.")
+    if employee not in roll.people and ruling.outcome != WITHDRAWN:
+        _refuse(
+            "unknown-employee",
+            f"{employee} is not in run {roll.run}, so this appeal can only be withdrawn (--outcome {WITHDRAWN}).",
+        )
     if employee not in state.decisions and ruling.outcome != WITHDRAWN:
         _refuse(
             "no-score",
@@ -226,9 +231,11 @@ def admitted(state: State, roll: Roll, employee: str, ruling: Ruling, barred: It
         )
     if ruling.outcome != CHANGED and ruling.grade:
         _refuse("outcome-unknown", f"A grade goes with the outcome {CHANGED} alone; the others leave it.")
-    if ruling.outcome == CHANGED and not ruling.grade and not ruling.corrections:
+    if ruling.outcome == WITHDRAWN and ruling.corrections:
+        _refuse("outcome-unknown", "An appeal that is withdrawn corrects nothing; leave --correct out.")
+    if ruling.outcome == CHANGED and not (ruling.grade or ruling.corrections or corrections_of(state, latest)):
         _refuse("nothing-to-change", "What is changed? Name the corrected fact (--correct) or the grade (--grade G).")
-    cells = [(each.table, each.key, each.column) for each in ruling.corrections]
+    cells = [each.cell for each in ruling.corrections]
     if twice := [each for at, each in enumerate(ruling.corrections) if cells[at] in cells[:at]]:
         _refuse("twice", f"{twice[0].column} of {twice[0].row or employee} is corrected twice; keep one --correct.")
     return latest
@@ -323,21 +330,30 @@ def _raters(cycle: Cycle, employee: str) -> list[str]:
 # --- The replay ------------------------------------------------------------------------------------------------
 
 
-def replayed(case: Case, corrections: Iterable[Correction]) -> Assessment:
+def replayed(frozen: Assessment, corrections: Iterable[Correction]) -> Assessment:
     """The frozen quarter with the corrected figures, computed anew; the quarter itself where there are none.
 
     Raises
     ------
-    RunError
-        If the program gives other scores today than the run was published with.
     DataError
         If the corrected figures would be refused as input.
     """
-    must_be_the_runs(case.assessment, case)
     corrections = tuple(corrections)
-    if not corrections:
-        return case.assessment
-    return Assessment(corrected(case.cycle, corrections), case.seed)
+    return Assessment(corrected(frozen.cycle, corrections), frozen.seed) if corrections else frozen
+
+
+def appealed(frozen: Assessment, state: State, employee: str) -> Assessment | None:
+    """The quarter replayed with the figures of the employee that an appeal corrected; None where none stands.
+
+    The employee's own rows of it are what sheet and year show; what it makes of others moved nobody's result.
+
+    Raises
+    ------
+    DataError
+        If the corrected figures would be refused as input.
+    """
+    corrections = corrections_in(state, frozen.cycle, employee)
+    return replayed(frozen, corrections) if corrections else None
 
 
 def changes_of(case: Case, state: State, employee: str, after: Assessment, to: str) -> dict[str, Any]:
@@ -348,13 +364,14 @@ def changes_of(case: Case, state: State, employee: str, after: Assessment, to: s
     before = case.assessment
     one, two = (each.proposals.set_index("employee_id") for each in (before, after))
     two = two.reindex(one.index)
+    # Whoever is no longer in the data has no own figures: only a withdrawal gets here, and it changes none.
     own = {
-        "scores": {step: [_number(t.at[employee, f"score_{step}"]) for t in (one, two)] for step in _STEPS},
-        "grades": {step: [t.at[employee, f"grade_{step}"] or "" for t in (one, two)] for step in _STEPS},
+        "scores": {step: [_number(t[f"score_{step}"].get(employee)) for t in (one, two)] for step in _STEPS},
+        "grades": {step: [t[f"grade_{step}"].get(employee) or "" for t in (one, two)] for step in _STEPS},
         "kpis": _kpis(before, after, employee),
     }
-    moved = (two["score_proposed"] - one["score_proposed"]).drop(employee)
-    other = two["grade_proposed"].ne(one["grade_proposed"]).drop(employee)
+    moved = (two["score_proposed"] - one["score_proposed"]).drop(employee, errors="ignore")
+    other = two["grade_proposed"].ne(one["grade_proposed"]).drop(employee, errors="ignore")
     listed = moved.index[(moved.abs().ge(TOLD) | other).to_numpy()]
     others = {
         "n": int(moved.abs().gt(1e-9).sum()),
@@ -415,6 +432,10 @@ def _money(case: Case, before: Mapping[str, str], after: Mapping[str, str]) -> d
     return {"pool": {**money, "currency": pools[0]["currency"]}, "bonuses": changed}
 
 
+def _text(value: Any) -> str:
+    return "" if pd.isna(value) else str(value)
+
+
 def _number(value: Any) -> float | None:
     """Nine significant digits, so that the same ruling gives the same entry on every machine."""
     return None if pd.isna(value) else float(f"{float(value):.9g}")
@@ -448,31 +469,45 @@ def resolve_appeal(
     """Replay the frozen quarter with the corrected facts, and record the panel's ruling with all that it changes.
 
     ``case`` is that of the final run (:func:`.publish.of_final`); ``correct`` are texts as
-    ``io.correction_of`` takes them.
+    ``io.correction_of`` takes them. What was corrected before and stands (:func:`corrections_in`) is replayed with it;
+    an appeal that is withdrawn replays nothing.
 
     Raises
     ------
     DecisionError
         For the reasons of :func:`resolve_drafts`.
-    DataError, RunError
+    RunError
+        If the program gives other scores today than the run was published with.
+    DataError
         For the reasons of :func:`replayed`.
     """
-    corrections = tuple(correction_of(case.cycle, employee, text) for text in correct)
-    ruling = Ruling(outcome, reason, tuple(panel), grade.strip(), corrections)
     state = state_in(ledger, case)
+    stood = corrections_in(state, case.cycle, employee)
+    said = tuple(_said_of_all(state, employee))
+    corrections = tuple(correction_of(case.cycle, employee, text, said) for text in correct)
+    ruling = Ruling(outcome, reason, tuple(panel), grade.strip(), corrections)
     if standing := said_again(state, employee, ruling):
         return Done((standing,), state)
     admitted(state, case.roll, employee, ruling, barred_of(case, state, employee))
-    after = replayed(case, corrections)
-    found = after.proposals.set_index("employee_id").loc[employee]
-    proposed = {
-        "raw": str(found["grade_raw"]),
-        "proposed": str(found["grade_proposed"]),
-        "cap": gate_caps(after.cycle).get(employee, ""),
-    }
+    must_be_the_runs(case.assessment, case)
+
+    @cache
+    def replay(before: tuple[Correction, ...]) -> Assessment:
+        after = replayed(case.assessment, () if outcome == WITHDRAWN else _last((*before, *corrections)))
+        after.proposals  # noqa: B018 - computed here, and kept
+        return after
+
+    replay(stood)  # before the ledger is held; again only where another ruling came between
 
     def rule(entries):
         now = state_of(entries)
+        after = replay(corrections_in(now, case.cycle, employee))
+        found = after.proposals.set_index("employee_id").reindex([employee]).iloc[0]
+        proposed = {
+            "raw": _text(found["grade_raw"]),
+            "proposed": _text(found["grade_proposed"]),
+            "cap": gate_caps(after.cycle).get(employee, ""),
+        }
         standing = now.grades.get(employee, "")
         to = (ruling.grade or proposed["proposed"]) if outcome == CHANGED else standing
         told = changes_of(case, now, employee, after, to if to in case.roll.grades else standing)
@@ -484,21 +519,42 @@ def resolve_appeal(
 
 
 def corrections_in(state: State, cycle: Cycle, employee: str) -> tuple[Correction, ...]:
-    """Corrected figures of the employee that stand: of each cell the last one, of appeals that were not withdrawn.
+    """Corrected figures of the employee that stand: of each cell the last one, of all appeals.
 
     Where a quarter was reopened and the figure mended in the data themselves, that one counts and no correction of
     the one before.
     """
-    found: dict[tuple, Correction] = {}
-    for entry in state.entries:
-        if entry.kind != APPEAL_RESOLVE or entry.subject != employee or entry.data["outcome"] == WITHDRAWN:
-            continue
-        for said in entry.data["corrections"]:
-            key = _key(said)
-            found[said["table"], key, said["column"]] = Correction(
-                said["table"], key, said["column"], said["was"], said["now"]
-            )
-    return tuple(each for each in found.values() if each.was == standing_text(cycle, each))
+    said = _last(_said_of_all(state, employee))
+    return tuple(each for each in said if each.was == standing_text(cycle, each))
+
+
+def corrections_of(state: State, appeal: Appeal) -> tuple[Correction, ...]:
+    """Figures that one appeal corrected, of each cell the last.
+
+    What a panel corrected when it sent the appeal back stands until one corrects that figure again. An appeal that was
+    withdrawn corrects nothing, whatever was said of it before.
+    """
+    return _last(_said_of(state, appeal))
+
+
+def _said_of_all(state: State, employee: str) -> Iterator[Correction]:
+    return chain.from_iterable(_said_of(state, appeal) for appeal in state.appeals.get(employee, ()))
+
+
+def _said_of(state: State, appeal: Appeal) -> Iterator[Correction]:
+    for entry in state.entries if appeal.outcome != WITHDRAWN else ():
+        if entry.kind == APPEAL_RESOLVE and entry.data["of"] == appeal.opened.hash:
+            yield from map(_recorded, entry.data["corrections"])
+
+
+def _last(corrections: Iterable[Correction]) -> tuple[Correction, ...]:
+    """Of each cell the last correction, but for those that put back what the frozen data have."""
+    found = {each.cell: each for each in corrections}
+    return tuple(each for each in found.values() if each.now != each.was)
+
+
+def _recorded(said: Mapping[str, Any]) -> Correction:
+    return Correction(said["table"], _key(said), said["column"], said["was"], said["now"])
 
 
 def corrections_table(state: State) -> pd.DataFrame:
@@ -508,7 +564,7 @@ def corrections_table(state: State) -> pd.DataFrame:
         if entry.kind != APPEAL_RESOLVE:
             continue
         for said in entry.data["corrections"]:
-            each = Correction(said["table"], _key(said), said["column"], said["was"], said["now"])
+            each = _recorded(said)
             place = (entry.subject, each.table, each.row, each.column)
             if said["version"] == 2:
                 rows.append((*place, 1, said["was"], "frozen", np.nan))

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..assessment import Assessment
 from ..errors import DecisionError
-from ..io.correct import WITHDRAWN
+from ..io.correct import WITHDRAWN, Correction
 from ..language import say, speaking, spoken
 from ..outcomes import bonuses
 from ..ratings import counted
@@ -19,7 +19,7 @@ from ..report import words
 from ..report.explain import LEAST_SHARED, Appealed, Bonus, Decided, Facts, Standard, explain_page
 from ..scheme import Scheme
 from ..scoring import counted_milestones, scorecards
-from .appeals import corrections_in, replayed
+from .appeals import appealed, corrections_of
 from .following import must_be_the_runs
 from .pages import Scene
 from .state import APPEAL_RESOLVE, CONSENT, State, void, window_of
@@ -86,8 +86,7 @@ class _Gathered:
         """The facts of one sheet. An appeal's corrected figures take the place of the frozen ones."""
         scene, case, state = self.scene, self.case, self.state
         figures = self.base
-        if corrections := corrections_in(state, case.cycle, employee):
-            after = replayed(case, corrections)
+        if after := appealed(case.assessment, state, employee):
             figures = _Figures(after, after.scores, after.discussion)
         people = figures.assessment.cycle.employees.set_index("employee_id")
         scheme = case.cycle.scheme
@@ -229,18 +228,20 @@ def _appeals(state: State, employee: str, scheme: Scheme) -> tuple[Appealed, ...
                 "day": _day(appeal.resolved.at),
                 "reason": data["reason"],
                 "panel": tuple(data["panel"]),
-                "corrected": tuple((what_of(each, scheme), each["was"], each["now"]) for each in data["corrections"]),
+                "corrected": tuple(
+                    (what_of(each, scheme), each.was, each.now) for each in corrections_of(state, appeal)
+                ),
             }
         found.append(Appealed(date.fromisoformat(said["on"]), said["facts"], **told))
     return tuple(found)
 
 
-def what_of(said: Mapping[str, Any], scheme: Scheme) -> str:
+def what_of(said: Correction, scheme: Scheme) -> str:
     """A corrected figure in words, without a rater's id."""
     names = {item.id: item.name.say(spoken()) for item in scheme.items}
-    key = said["key"]
+    key = dict(said.key)
     parts = [names.get(key.get("kpi", ""), ""), *(key.get(name, "") for name in ("scorecard", "milestone", "code"))]
-    column = say("withdrawn") if said["column"] == WITHDRAWN else words.label(said["column"]).lower()
+    column = say("withdrawn") if said.column == WITHDRAWN else words.label(said.column).lower()
     return words.joined([*filter(None, parts), column])
 
 

@@ -10,7 +10,7 @@ from ..errors import DataError
 from .findings import Findings, format_findings
 from .sheet import Sheet
 from .sources import read_csv
-from .workbook import some_sheets
+from .workbook import TITLES, some_sheets
 from .write import FORMULA
 
 RUN = "perfmodel run"  # the workbook's own property that names the run it was written by
@@ -42,7 +42,9 @@ def _bare(text: str) -> str:
 
 
 def read_filled(path: str | Path, wanted: Callable[[list[str]], bool]) -> tuple[tuple[Sheet, ...], str]:
-    """Sheets of a workbook, or the one of a CSV file, whose header is ``wanted``; and the run that wrote it, or "".
+    """Sheets of a workbook, or the one of a CSV file, that have a ``wanted`` header; and the run that wrote it, or "".
+
+    A title above the header is no part of the table.
 
     Raises
     ------
@@ -58,7 +60,7 @@ def read_filled(path: str | Path, wanted: Callable[[list[str]], bool]) -> tuple[
         sheets, run = some_sheets(content, path.name, found, wanted, RUN)
     else:
         read = read_csv(content, path.name, found)
-        sheets = [read] if read is not None and wanted(read.header) else []
+        sheets = [table] if read is not None and (table := _under(read, wanted)) else []
     errors = [finding for finding in found.sorted() if finding.level == "error"]
     if errors:
         raise DataError(f"{path.name} cannot be relied on, so nothing was recorded.\n{format_findings(errors)}")
@@ -68,3 +70,14 @@ def read_filled(path: str | Path, wanted: Callable[[list[str]], bool]) -> tuple[
             "reason_code, reason; for votes: employee_id, voter, vote."
         )
     return tuple(sheets), run
+
+
+def _under(sheet: Sheet, wanted: Callable[[list[str]], bool]) -> Sheet | None:
+    """The table under the first row that is a ``wanted`` header, as ``some_sheets`` finds it; None without one."""
+    if wanted(sheet.header):
+        return sheet
+    rows = [list(row) for row in zip(*(column[:TITLES] for column in sheet.cells), strict=True)]
+    at = next((at for at, row in enumerate(rows) if wanted(row)), None)
+    if at is None:
+        return None
+    return Sheet(sheet.file, rows[at], [column[at + 1 :] for column in sheet.cells], sheet.lines[at + 1 :])

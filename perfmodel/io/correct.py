@@ -37,13 +37,20 @@ class Correction:
     now: str
 
     @property
+    def cell(self) -> tuple[Any, ...]:
+        """Which figure it is, whatever it is corrected to."""
+        return self.table, self.key, self.column
+
+    @property
     def row(self) -> str:
         """The row in words, without the employee: ``sales_attainment``, or ``M1/team_culture/manager``."""
         return "/".join(value for name, value in self.key if name != "employee_id" and value)
 
 
-def correction_of(cycle: Cycle, employee: str, written: str) -> Correction:
+def correction_of(cycle: Cycle, employee: str, written: str, before: Iterable[Correction] = ()) -> Correction:
     """``TABLE:KEY:COLUMN=VALUE`` as a correction of one of the employee's rows.
+
+    A figure that was corrected ``before`` may be put back to what the cycle has.
 
     KEY is as much of the row's key as tells it from the employee's others, parted by ``/``: ``gross_margin``, or
     ``M1/team_culture``. An employee has one row in ``employees``, whose KEY may be empty.
@@ -54,39 +61,39 @@ def correction_of(cycle: Cycle, employee: str, written: str) -> Correction:
         If it is not written like that, no row or several are meant, the column is none or part of the key, or the
         value cannot be read or is what stands there.
     """
-    found = WRITTEN.fullmatch(written.strip())
-    if not found or found["table"] not in TABLES:
+    said = WRITTEN.fullmatch(written.strip())
+    if not said or said["table"] not in TABLES:
         raise DataError(
             f"{written!r} is no correction. Write TABLE:KEY:COLUMN=VALUE, such as results:gross_margin:actual=31.5, "
             f"with one of the tables {', '.join(TABLES)}."
         )
-    name, column, value = found["table"], found["column"], found["value"].strip()
+    name, column, value = said["table"], said["column"], said["value"].strip()
     frame, key = cycle.table(name), INPUTS[name].key
     own = frame[frame["employee_id"].eq(employee)]
-    parts = [part for part in found["key"].split("/") if part]
+    parts = [part for part in said["key"].split("/") if part]
     keys = [tuple(str(row[k]) for k in key) for row in own.to_dict("records")]
-    meant = [at for at, values in enumerate(keys) if _within(parts, values) or found["key"] in values]
+    meant = [at for at, values in enumerate(keys) if _within(parts, values) or said["key"] in values]
     if len(meant) != 1:
         known = ", ".join(sorted("/".join(v for v in values if v and v != employee) for values in keys)[:12])
         if meant:
             raise DataError(
-                f"{found['key']!r} means several rows of {employee} in {name}, and a correction is of one. Say more of "
+                f"{said['key']!r} means several rows of {employee} in {name}, and a correction is of one. Say more of "
                 f"the key; the rows there are {known}."
             )
-        raise DataError(f"{found['key']!r} is no row of {employee} in {name}; the rows there are {known or 'none'}.")
+        raise DataError(f"{said['key']!r} is no row of {employee} in {name}; the rows there are {known or 'none'}.")
     row = own.iloc[meant[0]]
     row_key = tuple(zip(key, keys[meant[0]], strict=True))
-    if column == WITHDRAWN and name == "events":
-        return Correction(name, row_key, column, "no", "yes")
     columns = {each.name: each for each in INPUTS[name].columns}
+    if name == "events":
+        columns[WITHDRAWN] = Column(WITHDRAWN, YES)
     if column not in columns or column in key:
         free = ", ".join(each for each in columns if each not in key)
         raise DataError(f"{column!r} is no column of {name} that can be corrected; write one of {free}.")
-    was = as_text(row[column])
-    now = as_text(_read(columns[column], value))
-    if was == now:
+    was = "no" if column == WITHDRAWN else as_text(row[column])
+    found = Correction(name, row_key, column, was, as_text(_read(columns[column], value)))
+    if found.now == was and all(found.cell != each.cell for each in before):
         raise DataError(f"{column} of {'/'.join(keys[meant[0]])} in {name} is {was or 'empty'} already.")
-    return Correction(name, row_key, column, was, now)
+    return found
 
 
 def _within(parts: Sequence[str], values: Sequence[str]) -> bool:

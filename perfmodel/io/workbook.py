@@ -4,12 +4,14 @@ import io
 import re
 import warnings
 from collections.abc import Callable, Iterator
+from itertools import islice
 from zipfile import BadZipFile
 
 from .findings import Findings
 from .headers import table_of
 from .sheet import Sheet, text_of
 
+TITLES = 10  # rows above a header in which its table may be called something
 ERRORS = ("#REF!", "#N/A", "#DIV/0!", "#VALUE!", "#NAME?", "#NUM!", "#NULL!", "#SPILL!", "#CALC!")
 
 
@@ -34,16 +36,19 @@ def _open(content: bytes, file: str, found: Findings):
 def some_sheets(
     content: bytes, file: str, found: Findings, wanted: Callable[[list[str]], bool], about: str
 ) -> tuple[list[Sheet], str]:
-    """Sheets whose header is ``wanted``, and the text of the workbook's own property ``about``, or ""."""
+    """Sheets with a header that is ``wanted``, and the text of the workbook's own property ``about``, or "".
+
+    The header is the first such row of the sheet; what was written above it, such as a title, is no part of the table.
+    """
     opened = _open(content, file, found)
     if opened is None:
         return [], ""
     values, formulas = opened
     chosen = []
     for sheet in values.worksheets:
-        header = next((row for row in sheet.iter_rows(values_only=True) if any(row)), ())
-        if wanted([text_of(value) for value in header]):
-            read = _sheet(sheet, formulas[sheet.title], f"{file}[{sheet.title}]", found)
+        filled = (row for row in sheet.iter_rows(values_only=True) if any(row))
+        if any(wanted([text_of(value) for value in row]) for row in islice(filled, TITLES)):
+            read = _sheet(sheet, formulas[sheet.title], f"{file}[{sheet.title}]", found, wanted)
             chosen += [read] if read is not None else []
     said = next((str(own.value) for own in values.custom_doc_props.props if own.name == about), "")
     values.close()
@@ -75,7 +80,8 @@ def sheets(content: bytes, file: str, found: Findings) -> Iterator[tuple[str, Sh
     formulas.close()
 
 
-def _sheet(sheet, formulas, file: str, found: Findings) -> Sheet | None:
+def _sheet(sheet, formulas, file: str, found: Findings, wanted: Callable[[list[str]], bool] = bool) -> Sheet | None:
+    """Cells of a sheet under its header: the first row, or the first that is ``wanted``."""
     header: list[str] = []
     rows: list[list[str]] = []
     lines: list[int] = []
@@ -107,7 +113,7 @@ def _sheet(sheet, formulas, file: str, found: Findings) -> Sheet | None:
         if not header:
             while texts and not texts[-1]:
                 texts.pop()
-            header = texts
+            header = texts if wanted(texts) else []
             continue
         for at, cell in enumerate(cells):
             if cell.data_type == "n" and cell.value is not None and at not in numeric:
