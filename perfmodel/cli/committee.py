@@ -50,7 +50,7 @@ def add(verb, cycle) -> None:
     p.add_argument("--proposer", metavar="NAME", default="", help="who proposes")
     p.add_argument("--authoriser", metavar="NAME", default="", help="who authorises: somebody else")
     p.add_argument("--session", metavar="NAME", default="", help="the meeting")
-    p.add_argument("--replaces", metavar="HASH", default="", help="the decision in force that this one replaces; in a file, a column")
+    p.add_argument("--replaces", metavar="HASH", default="", help="the decision in force that is replaced")
     p.add_argument("--file", metavar="FILE", help="a filled-in pack.xlsx or a CSV file of decisions")
     p.add_argument("--votes", metavar="FILE", help="a CSV file: employee_id, voter, vote (agree, question or abstain)")
     p.add_argument("--consent", action="store_true", help="accept all that are neither flagged nor questioned")
