@@ -179,6 +179,21 @@ def test_a_part_that_is_not_applicable_shares_inside_its_kpi_first(folder):
     assert "shared inside the KPI" in of(table, "001").reason["talent_retention"]
 
 
+def test_a_row_of_results_may_say_that_a_plan_or_a_rating_is_not_applicable(folder):
+    # What check advises where either is missing; the other part of the KPI then carries its whole weight.
+    say = "001,,core_attrition,5,4.90,,,final"
+    rows = "".join(f"001,,{item},,,,,not_applicable,,,\n" for item in ("strategic_milestones", "talent_development"))
+    edit(folder, "results.csv", (say, rows + say))
+    for step in ("M1,50,2026-09-12,2026-09-12,1", "M2,50,2026-09-26,2026-09-26,0.8"):
+        edit(folder, "milestones.csv", (f"001,,strategic_milestones,{step}\n", ""))
+    edit(folder, "ratings.csv", ("001,,talent_development,manager", "002,,talent_development,peer"))
+    items, _, totals = scored(folder)
+    mine = items[items["employee_id"] == "001"].set_index("item")
+    assert totals.status["001"] == "scored"
+    assert mine.status[["strategic_milestones", "talent_development"]].eq("not_applicable").all()
+    assert mine.weight[["strategic_conduct", "core_attrition"]].tolist() == [4.5, 7.5]
+
+
 def test_a_whole_category_missing_leaves_no_score_and_says_so(folder):
     for kpi in ("sales_attainment,4000,4080", "new_customers,20,20", "gross_margin,32,32.6", "expense_ratio,8,7.84"):
         name, target, _ = kpi.split(",")

@@ -156,7 +156,8 @@ def _superseded(state: State, choice: Choice, stale: Mapping[str, list[str]]) ->
         f"({standing.entry.hash[:12]})"
     )
     if not replaces:
-        raise _Refusal("superseded", f"{stands}. To change it, name it: --replaces {standing.entry.hash[:12]}.")
+        named = standing.entry.hash[:12]
+        raise _Refusal("superseded", f"{stands}. To change it, give {named} as --replaces, or in a column replaces.")
     if len(replaces) < LEAST_HASH or not standing.entry.hash.startswith(replaces):
         raise _Refusal("superseded", f"{replaces} is not, or no longer, the decision in force: {stands}.")
     return before

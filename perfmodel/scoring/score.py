@@ -54,12 +54,11 @@ def item_scores(cycle: Cycle, adjusted: pd.DataFrame | None = None) -> pd.DataFr
     table = table.merge(_milestones(cycle), on=[*CARD, "item"], how="left")
     table["attainment"] = table.pop("attainment_milestone")
     milestone, rated = table["kind"].eq("milestone"), table["kind"].eq("rated")
-    for name in ("status", "reason"):
-        table[name] = table[name].where(~milestone, table[f"{name}_milestone"])
-    table["status"] = table["status"].where(~rated, table["status_rating"]).fillna("late")
     nothing = np.where(rated, "no rating", np.where(milestone, "no milestone plan", "no result"))
-    table["reason"] = table["reason"].where(~rated, table["reason_rating"])
-    table["reason"] = table["reason"].fillna(pd.Series(nothing, table.index))
+    for name, absent in (("status", "late"), ("reason", pd.Series(nothing, table.index))):
+        # A row of results may say why there is neither rating nor plan; where there is one, it alone counts.
+        own = table[f"{name}_milestone"].where(milestone, table[f"{name}_rating"])
+        table[name] = table[name].where(~milestone & ~rated, own.fillna(table[name])).fillna(absent)
     table["score_raw"] = table["score_adjusted"] = table["floor"] = table["cap"] = np.nan
     for item in cycle.scheme.items:
         rows = table.index[table["item"].eq(item.id)]
