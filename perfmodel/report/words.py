@@ -27,7 +27,8 @@ def _known(function: Callable[[float], str]) -> Callable[[object], str]:
             return ""
         if isinstance(value, str):
             return value
-        return function(value) if np.isfinite(value) else "∞" if value > 0 else MINUS + "∞"
+        infinite = isinstance(value, float | np.floating) and np.isinf(value)
+        return ("∞" if value > 0 else MINUS + "∞") if infinite else function(value)
 
     return show
 
