@@ -199,7 +199,7 @@ def test_the_health_of_one_quarter_refuses_row_by_row_and_says_why(six):
     alone = health(quarters_beside(six[0]))
     assert alone.stability.reason.eq("0 values of 0 people: too few to tell").all()
     assert set(alone.prediction.reason) == {
-        "0 values of 0 raters: too few to tell",
+        "0 values of 0 superiors: too few to tell",
         "0 values of 0 units: too few to tell",
     }
     refused = report.health_refused_table(alone)
@@ -269,7 +269,7 @@ def test_the_chart_of_methods_names_those_alone_whose_grade_depends_on_them():
 
 
 PREDICTED = pd.DataFrame([{
-    "cluster": "rater_id", "n": 90, "n_clusters": 12, "r_raw": 0.4, "r_adjusted": 0.46, "difference": 0.06,
+    "cluster": "manager_id", "n": 90, "n_clusters": 12, "r_raw": 0.4, "r_adjusted": 0.46, "difference": 0.06,
     "lower": 0.01, "upper": 0.11, "verdict": "better", "reason": "",
 }])  # fmt: skip
 
@@ -279,7 +279,7 @@ def test_the_grey_of_a_difference_is_its_interval_turned_about_none():
     band = next(patch for patch in chart.axes[0].patches if patch.get_width() > 0)
     # -.05 to +.05: the dot at .06 lies outside, as its interval, .01 to .11, lies clear of 0.
     assert band.get_x() == pytest.approx(-0.05) and band.get_x() + band.get_width() == pytest.approx(0.05)
-    assert chart.description.endswith("12 raters resampled .060 (.010 to .110), .40 → .46.")
+    assert chart.description.endswith("12 superiors resampled .060 (.010 to .110), .40 → .46.")
 
 
 def test_what_cannot_be_drawn_is_said(six):

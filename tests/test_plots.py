@@ -45,7 +45,7 @@ KPIS = pd.DataFrame(
 )
 PAIRS = pd.DataFrame({"kpi": ["a", "a", "b"], "other": ["b", "c", "c"], "r": [0.8, 0.3, 0.2], "n_people": 90})
 PAIRS = PAIRS.assign(lower=PAIRS.r - 0.05, upper=PAIRS.r + 0.05, verdict=["same", "apart", "apart"])
-PREDICTED = pd.DataFrame({"cluster": ["rater_id", "unit"], "n_clusters": [30, 12], "r_raw": 0.43, "r_adjusted": 0.46})
+PREDICTED = pd.DataFrame({"cluster": ["manager_id", "unit"], "n_clusters": [30, 12], "r_raw": 0.43, "r_adjusted": 0.46})
 PREDICTED = PREDICTED.assign(difference=0.03, lower=[-0.01, -0.02], upper=[0.07, 0.08])
 MAP = pd.DataFrame(
     {
