@@ -13,6 +13,7 @@ import pandas as pd
 from ..errors import DataError
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run; a quote in front keeps it text
+REPEATS = 500  # rows from which a column of text repeats enough to look at each word once
 DATABASE = b"SQLite format 3\0"  # first bytes of a SQLite file
 
 
@@ -70,21 +71,25 @@ def write_csv(frame: pd.DataFrame, path) -> None:
 
 
 def _texts(column: pd.Series) -> list[str]:
-    missing = column.isna().to_numpy()
-    if pd.api.types.is_bool_dtype(column.dtype):
+    dtype, missing = column.dtype, column.isna().to_numpy()
+    if dtype.kind == "b":
         texts = ["yes" if value else "no" for value in column.fillna(False).tolist()]
-    elif pd.api.types.is_integer_dtype(column.dtype):
+    elif dtype.kind in "iu":
         texts = list(map(str, column.tolist()))
-    elif pd.api.types.is_float_dtype(column.dtype):
-        texts = _decimals(column.fillna(0.0).to_numpy(float))
-    elif isinstance(column.dtype, pd.StringDtype):
+    elif dtype.kind == "f":
+        texts = _decimals(column.to_numpy(float, na_value=0.0))
+    elif isinstance(dtype, pd.StringDtype):
+        if len(column) < REPEATS:
+            return [_safe(text) for text in column.fillna("").tolist()]
         codes, words = pd.factorize(column)  # each word once: a column of a large table repeats few
         return np.array([*map(_safe, words.tolist()), ""], dtype=object)[codes].tolist()
-    elif pd.api.types.is_datetime64_any_dtype(column.dtype):
+    elif dtype.kind == "M":
         texts = [str(value)[:10] for value in column]
     else:
         texts = [_any(value) for value in column.tolist()]
-    return ["" if gone else text for gone, text in zip(missing, texts, strict=True)]
+    if not missing.any():
+        return texts
+    return ["" if gone else text for gone, text in zip(missing.tolist(), texts, strict=True)]
 
 
 def _decimal(value: float) -> str:

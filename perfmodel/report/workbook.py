@@ -30,7 +30,7 @@ FORMATS = {
 }
 FACES = {"en": "Arial", "zh": "Microsoft YaHei"}
 NARROW, WIDE, LONG = 10, 18, 56
-HELD_BACK = "restricted/"
+SHOWN = ("scores", "discussion", "raters", "distribution", "weight_grades", "pool")
 FILLED = "decision reason_code reason_in_words evidence_reference proposer authoriser session".split()
 
 
@@ -66,7 +66,7 @@ def _write(book, view: View, manifest: Mapping[str, Any]) -> None:
     run = str(manifest.get("run_id", ""))
     named = pd.Series(view.names, dtype=object)
 
-    tables = {name: _called(frame, view) for name, frame in view.tables.items()}
+    tables = {name: _called(view.tables[name], view) for name in SHOWN}
 
     def with_name(frame: pd.DataFrame) -> pd.DataFrame:
         frame = frame.copy()
