@@ -29,7 +29,7 @@ from .scoring import item_scores, kpi_table, rescorer, total
 from .tables import OUTPUTS, columns_of, conform
 from .weights import WeightSimulation, simulate_weights
 
-LARGE = 5000  # people from which weights are simulated while the chances are drawn
+LARGE = 5000  # people from which weights are simulated while everything else is computed
 CHANCE_DRAWS = 4000  # standard error of a chance near .5: .008
 CHANCE_LEAST = 1000  # the same of the largest companies: .016
 CHANCE_WORK = 200_000_000  # ratings drawn in all, between the two: 50,000 ratings with all draws
@@ -370,17 +370,21 @@ class Assessment:
     def tables(self, *names: str, elsewhere: Callable[[Callable, Iterable], Iterable] = map) -> dict[str, pd.DataFrame]:
         """The contract's tables by name; all of them when none is named.
 
-        Of a large quarter weights are simulated while the chances are drawn: by ``elsewhere``, which takes a function
-        and its questions as ``map`` does and may answer in any order, in other processes for instance. No number
-        depends on it: each part draws from its own seeds.
+        Of a large quarter weights are simulated while everything else is computed: by ``elsewhere``, which takes a
+        function and its questions as ``map`` does and may answer in any order, in other processes for instance. No
+        number depends on it: each part draws from its own seeds.
         """
+
+        def of(names: Iterable[str]) -> dict[str, pd.DataFrame]:
+            return {name: getattr(self, name.removeprefix("restricted/")) for name in names}
+
         if not names and len(self.cycle.employees) > LARGE and "weights" not in vars(self):
             questions = self._weight_questions()
             with ThreadPoolExecutor(1) as waiting:
                 answers = waiting.submit(lambda: dict(elsewhere(simulated_whole, questions)))
-                self.chances  # noqa: B018 - computed here meanwhile, and kept
+                of(name for name in OUTPUTS if not name.startswith("weight_"))  # here meanwhile, and kept
                 vars(self)["weights"] = {profile: answers.result()[profile] for profile, _ in questions}
-        return {name: getattr(self, name.removeprefix("restricted/")) for name in (names or OUTPUTS)}
+        return of(names or OUTPUTS)
 
     @cached_property
     def counts(self) -> dict:

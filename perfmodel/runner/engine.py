@@ -23,6 +23,7 @@ from .parameters import UsageError
 LOCAL, DASK = "loky", "dask"
 AHEAD = 2  # tasks a worker under way or waiting
 PATIENCE = 10.0  # seconds without the cluster's scheduler, or without one of its workers, until it is given up
+KIND = 5  # how far processes here give way to the one that hands out their work and has some of its own
 POLL = 0.2  # seconds between two looks at the cluster
 
 
@@ -112,6 +113,8 @@ def _watched(function: Callable[[Any], Any], task: Any) -> Any:
 @cache
 def _end_with_parent() -> None:
     parent = os.getppid()
+    if hasattr(os, "nice"):
+        os.nice(KIND)
 
     def watch() -> None:
         while os.getppid() == parent:
