@@ -189,7 +189,7 @@ def test_a_search_that_does_not_end_says_how_far_scores_are_apart(creativity, mo
     assert "did not end in 2 rounds" in short.reason and "points apart" in short.reason
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 def test_who_is_left_without_information_has_no_figure_and_the_reason():
     # Two raters each of six people, on steps that often only one person has: some keep no rating that could tell.
     rows = [(f"r{i}{j}", f"e{i}", float(1 + (i + j) % 3)) for i in range(6) for j in range(2)]

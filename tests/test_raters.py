@@ -257,7 +257,7 @@ def table_of(name):
 
 
 @pytest.mark.parametrize("name", SMALL)
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 def test_the_smallest_tables_give_numbers_with_an_error_or_reasons(name):
     fit = pm.fit_severity(table_of(name))
     raters, table = fit.raters, fit.adjusted_ratings
@@ -305,7 +305,7 @@ def test_what_has_no_meaning_is_refused_in_words(change, said):
         pm.fit_severity(change(table), scale=(1, 5))
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 @pytest.mark.parametrize("change", [dict(role="self"), dict(blind=False), dict(kpi="overall"), None], ids=str)
 def test_where_no_rating_tells_anything_everybody_is_left_alone_with_the_reason(change):
     table = ratings_of([("a", "x", 3.0), ("b", "x", 4.0), ("b", "y", 2.0)])
@@ -919,7 +919,7 @@ NOT_TOLD = {
 
 @pytest.mark.parametrize("case", NOT_TOLD)
 @pytest.mark.parametrize("start", [None, 0.02, 3.0], ids=["moments", "low", "high"])
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 def test_a_severity_that_nothing_tells_from_something_else_is_left_alone_wherever_the_search_starts(
     case, start, monkeypatch
 ):
@@ -1230,7 +1230,7 @@ def test_where_nobody_is_linked_self_ratings_are_set_beside_the_own_raters_alone
     assert fit.self_offset.estimate == pytest.approx(0.5, abs=1e-6) and fit.raters.severity.isna().all()
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 def test_a_rater_made_severer_is_signalled_beside_ordinary_halo_and_nobody_else_is():
     found = drifted(seed=1)
     signals = found.moves[found.moves.signal.ne("")]
@@ -1242,7 +1242,7 @@ def test_a_rater_made_severer_is_signalled_beside_ordinary_halo_and_nobody_else_
     assert "of the 19 others 0 are signalled" in found.sentence()
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 def test_a_severity_less_sure_than_the_spread_of_raters_is_not_compared_between_quarters():
     table = pd.DataFrame({"severity": [0.1, 0.4], "se": [0.6, 0.1]}, pd.Index(["a", "b"], name="rater_id"))
     moves = pm.raters.drift({"1": table, "2": table}, {"1": 0.25, "2": 0.25})

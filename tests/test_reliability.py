@@ -181,7 +181,7 @@ def test_the_form_of_agreement_follows_who_rated_whom():
         ([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]], "no limits can be given|nothing to agree on"),
     ],
 )
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 def test_an_agreement_without_a_number_says_which_number_and_why(table, why):
     found = agreement(tidy(table)).iloc[:-1]
     assert found[["lower", "upper"]].isna().all(axis=None) and found.reason.str.contains(why).all()

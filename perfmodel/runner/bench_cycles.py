@@ -23,6 +23,7 @@ SIZES = (500, 2_000, 5_000, 20_000, 50_000)
 DESIGNS = ("linked", "nested")
 SEED = 2026
 PEOPLE_A_UNIT = 10
+SVG = "http://www.w3.org/2000/svg"  # what a picture in a file of its own says that it is
 REPEATED = 5_000  # larger quarters are taken once
 # Time and memory of one command, asked of the system when it has ended.
 TIMED = """
@@ -60,7 +61,8 @@ def leave(table: pd.DataFrame) -> Path:
         proportional=True, digits=1,
     )  # fmt: skip
     place = path("cycles").with_suffix(".svg")
-    place.write_text(chart.svg("cycles"), encoding="utf-8")
+    drawn = str(chart.svg("cycles")).replace("<svg ", f'<svg xmlns="{SVG}" font-family="sans-serif" ', 1)
+    place.write_text(drawn, encoding="utf-8")
     return place
 
 
