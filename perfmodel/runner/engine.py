@@ -23,7 +23,7 @@ from .parameters import UsageError
 LOCAL, DASK = "loky", "dask"
 AHEAD = 2  # tasks a worker under way or waiting
 PATIENCE = 10.0  # seconds without the cluster's scheduler, or without one of its workers, until it is given up
-KIND = 5  # how far processes here give way to the one that hands out their work and has some of its own
+KIND = 5  # how far processes and kernels give way to the computation that hands out their work
 POLL = 0.2  # seconds between two looks at the cluster
 
 

@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -19,10 +19,10 @@ from typing import Any
 
 from ..errors import RunError, TransientError
 from . import record
+from .engine import KIND
 from .translate import translated
 from .turns import Turns
 
-KIND = 5  # how far kernels give way to the computation that they wait for
 AHEAD = 1  # kernels more than one a turn that are started before it is theirs
 # jsonschema builds a grammar of addresses from it, which takes a second, and no notebook's format has an address in it.
 GRAMMAR = "rfc3987_syntax"
@@ -267,7 +267,7 @@ def _kernel(job: Job, work: Path, token: str, said: Any, unwanted: Callable[[], 
         async def start_kernel(self, *args: Any, **kw: Any) -> None:
             folder = str(job.notebook.parent)
             await self._async_start_kernel(*args, **{**kw, "cwd": folder, "env": environment, "stderr": said})
-            if hasattr(os, "setpriority"):
+            with suppress(AttributeError, ProcessLookupError):  # Windows; a kernel that is dead already
                 os.setpriority(os.PRIO_PROCESS, self.provisioner.pid, KIND)
             if unwanted():
                 end(self)
